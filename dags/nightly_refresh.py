@@ -1,0 +1,84 @@
+"""Nightly refresh: waits for tonight's sources, or for 04:00, then rebuilds, checks and publishes."""
+
+from __future__ import annotations
+
+import os
+
+from airflow.sdk import TaskGroup, dag, task
+from cityperf_airflow import NIGHT_OPENED, RETRY_POLICY, DbtModel, WaitForSources, night_of, nightly, runbook
+
+from cityperf.config import Settings
+from cityperf.transform import model_tree
+
+# A replay's nights are listed in a file; every other profile follows the clock.
+SCHEDULE = None if os.environ.get("CITYPERF_PROFILE") == "replay" else nightly("02:00")
+
+
+@dag(
+    schedule=SCHEDULE,
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    doc_md=runbook("nightly_refresh"),
+    tags=["tier:1", "nightly"],
+    default_args={"owner": "Performance Office", "retries": 1, "retry_delay": 30, "retry_policy": RETRY_POLICY},
+)
+def nightly_refresh() -> None:
+    @task(pool="night", outlets=[NIGHT_OPENED])
+    def open_night(logical_date=None, outlet_events=None) -> None:
+        from cityperf import night
+
+        night.open_night(Settings.from_env(), night_of(logical_date))
+        outlet_events[NIGHT_OPENED].extra = {"night": night_of(logical_date).isoformat()}
+
+    @task(pool="night")
+    def freshness(logical_date=None) -> None:
+        from cityperf.quality import check_freshness
+        from cityperf.sources import load_contracts
+
+        check_freshness(Settings.from_env(), night_of(logical_date), load_contracts())
+
+    @task(pool="night")
+    def transform(logical_date=None) -> dict:
+        from dataclasses import asdict
+
+        from cityperf.transform import transform as run
+
+        return asdict(run(Settings.from_env(), night_of(logical_date)))
+
+    @task(pool="night")
+    def quality_gate(built: dict, logical_date=None) -> None:
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        from cityperf import night
+
+        if not built["release_wanted"]:
+            raise AirflowSkipException("nothing new to publish: the release that is up stays")
+        night.gate(Settings.from_env(), night_of(logical_date))
+
+    @task(pool="night")
+    def publish(logical_date=None) -> dict:
+        from dataclasses import asdict
+
+        from cityperf.publish import release
+
+        return asdict(release(Settings.from_env(), night_of(logical_date)))
+
+    @task(pool="night", trigger_rule="all_done")
+    def close_night(logical_date=None) -> str:
+        from cityperf import night
+
+        return night.close_night(Settings.from_env(), night_of(logical_date))
+
+    waiting = WaitForSources(task_id="wait_for_sources", pool="night")
+    built = transform()
+    open_night() >> waiting >> freshness() >> built
+    with TaskGroup("models"):
+        for layer, models in model_tree().items():
+            with TaskGroup(layer):
+                for model in models:
+                    waiting >> DbtModel(model=model, pool="night", retries=0)
+    quality_gate(built) >> publish() >> close_night()
+
+
+nightly_refresh()

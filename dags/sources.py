@@ -1,0 +1,55 @@
+"""One Airflow DAG per data set, made from its contract: fetch what is new, then load each file in a task of its own."""
+
+from __future__ import annotations
+
+from airflow.sdk import dag, task
+from cityperf_airflow import NIGHT_OPENED, RETRY_POLICY, raw_asset, runbook
+
+from cityperf.config import Settings
+from cityperf.sources import Contract, load_contracts
+
+
+def source_dag(contract: Contract) -> None:
+    """Register the DAG of one data set; it starts when a night is opened."""
+
+    @dag(
+        dag_id=f"source__{contract.dataset}",
+        description=contract.title,
+        schedule=[NIGHT_OPENED],
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        doc_md=f"### {contract.title}\n{contract.description}\n\n{runbook('source')}",
+        tags=[f"tier:{contract.tier}", "source"],
+        default_args={"owner": contract.owner.division, "retries": 2, "retry_policy": RETRY_POLICY},
+    )
+    def source() -> None:
+        @task(pool="sources", retry_delay=60)
+        def extract(triggering_asset_events=None) -> list[dict]:
+            from datetime import date
+
+            from cityperf.extract import extract as fetch
+
+            night = date.fromisoformat(triggering_asset_events[NIGHT_OPENED][-1].extra["night"])
+            return [{**file, "night": night.isoformat()} for file in fetch(Settings.from_env(), night, contract)]
+
+        @task(pool="load", retry_delay=10, map_index_template="{{ file_name }}", outlets=[raw_asset(contract.dataset)])
+        def load(file: dict) -> dict:
+            from dataclasses import asdict
+            from datetime import date
+
+            from airflow.sdk import get_current_context
+
+            from cityperf.load import load_file
+
+            get_current_context()["file_name"] = file["name"]
+            result = load_file(Settings.from_env(), date.fromisoformat(file["night"]), contract, file["file_id"])
+            return asdict(result)
+
+        load.expand(file=extract())
+
+    source()
+
+
+for each in load_contracts().values():
+    source_dag(each)

@@ -1,0 +1,268 @@
+"""A night from opening to closing: who is expected, who is in, how it ended.
+
+`night` is a Toronto date and the only clock. Opening a night again repeats it: what was already done is found done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, Final, Literal
+
+from psycopg.rows import dict_row
+
+from cityperf.config import TORONTO, Settings
+from cityperf.db import connect
+from cityperf.errors import GateClosed, NightFailed
+
+START: Final = (2, 0)  # Toronto wall time at which a night begins ...
+DEADLINE: Final = (4, 0)  # ... and at which it stops waiting for sources
+PATIENCE_IN_A_HURRY: Final = 300  # seconds a person waits for a source whose loader died without a word
+
+SETTLED: Final = frozenset({"unchanged", "loaded", "refused", "late", "failed", "not_in_replay"})
+FINAL: Final = frozenset({"unchanged", "loaded", "refused", "failed", "not_in_replay"})
+NOT_WELL: Final = frozenset({"refused", "late", "failed", "loading", "running", "missing"})
+
+NightState = Literal["open", "released", "unchanged", "held", "failed", "missed"]
+
+
+def starts_at(night: date) -> datetime:
+    """The moment a night's run is scheduled for: 02:00 in Toronto (03:00 on the spring day that has no 02:00)."""
+    return datetime(night.year, night.month, night.day, *START, tzinfo=TORONTO)
+
+
+def deadline(night: date) -> datetime:
+    """When a scheduled run goes on without the sources that are still missing."""
+    return datetime(night.year, night.month, night.day, *DEADLINE, tzinfo=TORONTO)
+
+
+def request(settings: Settings, night: date) -> None:
+    """A person asks for this night now: the run, whoever starts it, does not wait for late sources."""
+    with connect(settings, "loader") as connection:
+        connection.execute(
+            "insert into ops.night (night, hurry) values (%s, true) "
+            "on conflict (night) do update set hurry = true, state = 'open', closed_at = null, note = null",
+            (night,),
+        )
+
+
+def open_night(settings: Settings, night: date) -> None:
+    """Open (or open again) a night: tables exist, divisions' files are delivered, last attempt's traces are gone.
+
+    Nights that downtime swallowed since the latest earlier one are recorded as missed.
+    """
+    from cityperf.load import ensure_raw_tables
+    from cityperf.sources import load_contracts
+
+    if settings.profile != "live":
+        from cityperf.portal import deliver_drops
+
+        deliver_drops(settings, night)
+    ensure_raw_tables(settings, load_contracts())
+    with connect(settings, "loader") as connection:
+        previous = connection.execute(
+            "select max(night) from ops.night where night < %s and state <> 'missed'", (night,)
+        ).fetchone()
+        if settings.profile == "live" and previous and previous[0]:
+            missed = [previous[0] + timedelta(days=n) for n in range(1, (night - previous[0]).days)]
+            connection.cursor().executemany(
+                "insert into ops.night (night, state, note) values (%s, 'missed', 'the stack was down') "
+                "on conflict do nothing",
+                [(each,) for each in missed],
+            )
+        connection.execute(
+            "insert into ops.night (night) values (%s) on conflict (night) do update "
+            "set state = 'open', opened_at = now(), closed_at = null, note = null",
+            (night,),
+        )
+        connection.execute("delete from ops.fetch where night = %s", (night,))
+        connection.execute("delete from ops.model_run where night = %s", (night,))
+
+
+@dataclass(frozen=True)
+class Attendance:
+    """Which data sets are in, and whether the night may go on."""
+
+    states: dict[str, str]
+    ready: bool
+    waiting_for: tuple[str, ...]
+
+
+def attendance(
+    expected: Iterable[str], states: dict[str, str], *, hurry: bool, past_deadline: bool
+) -> Attendance:
+    """Whether all `expected` data sets are in. In a hurry a late source counts as settled; an unchanged one is in."""
+    enough = SETTLED if hurry or past_deadline else FINAL
+    full = {name: states.get(name, "missing") for name in sorted(expected)}
+    waiting = tuple(name for name, state in full.items() if state not in enough)
+    return Attendance(full, ready=not waiting or past_deadline, waiting_for=waiting)
+
+
+def who_is_in(settings: Settings, night: date, now: datetime) -> Attendance:
+    """`attendance` of a night as the database stands at `now` (an aware datetime)."""
+    from cityperf.sources import load_contracts
+
+    with connect(settings, "loader") as connection:
+        states = dict(
+            connection.execute("select dataset, state from ops.source_night where night = %s", (night,))
+        )
+        row = connection.execute(
+            "select hurry, opened_at from ops.night where night = %s", (night,)
+        ).fetchone()
+    hurry, opened_at = row or (False, now)
+    # 'A night of long ago is never waited for: its deadline lies in the past the moment it opens.'
+    limit = opened_at + timedelta(seconds=PATIENCE_IN_A_HURRY) if hurry else deadline(night)
+    return attendance(load_contracts(), states, hurry=hurry, past_deadline=now >= limit)
+
+
+def gate(settings: Settings, night: date) -> None:
+    """Let the candidate through, or hold it and raise GateClosed with every blocking message."""
+    from cityperf.publish import hold
+    from cityperf.quality import check_publish
+
+    verdict = check_publish(settings, night)
+    if verdict.ok:
+        return
+    reason = "; ".join(result.message for result in verdict.blocking)
+    hold(settings, night, reason)
+    raise GateClosed(f"release held, the last good one stays up: {reason}")
+
+
+def close_night(settings: Settings, night: date) -> NightState:
+    """Write down how the night ended and send each steward one digest. Returns the final state.
+
+    Raises NightFailed when something broke, so that the run shows red; a held release is a state, not a failure.
+    """
+    from cityperf.notify import digest
+
+    with connect(settings, "publisher") as connection:
+        latest = connection.execute(
+            "select number, state from ops.release where night = %s and state in ('released', 'held') "
+            "order by number desc limit 1",
+            (night,),
+        ).fetchone()
+        pending = connection.execute("select 1 from ops.release where state = 'candidate'").fetchone()
+        dbt = connection.execute(
+            "select state, message from ops.model_run where night = %s and model = '*'", (night,)
+        ).fetchone()
+        failure: str | None = None
+        state: NightState = "unchanged"
+        if dbt is None or dbt[0] != "success":
+            state, failure = "failed", (dbt and dbt[1]) or "the night ended before dbt did"
+        elif latest and latest[1] == "held":
+            state = "held"
+        elif pending:
+            state, failure = "failed", "a candidate release was built but neither released nor held"
+        elif latest and _released_by_this_run(connection, night, latest[0]):
+            state = "released"
+        number = latest[0] if latest and state in ("released", "held") else None
+        connection.execute(
+            "update ops.night set state = %s, closed_at = now(), release_number = %s, note = %s, hurry = false "
+            "where night = %s",
+            (state, number, failure, night),
+        )
+    digest(settings, night)
+    if state == "failed":
+        raise NightFailed(f"night {night}: {failure}")
+    return state
+
+
+def _released_by_this_run(connection: Any, night: date, number: int) -> bool:
+    """Whether release `number` was made since the night was last opened (a repeat that changed nothing is not)."""
+    row = connection.execute(
+        "select r.released_at >= n.opened_at from ops.release as r join ops.night as n on n.night = %s "
+        "where r.number = %s",
+        (night, number),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a person wants to know after a night; plain values only, ready for JSON."""
+
+    profile: str
+    night: str
+    state: str
+    note: str | None
+    release: int | None
+    sources: list[dict[str, Any]]
+    kpis: list[dict[str, Any]]
+    checks: dict[str, int]
+    problems: list[dict[str, Any]]
+    models: dict[str, int]
+    seconds: float | None
+    where: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all is well, 1 failed, 3 held, 4 done with a source refused or unreachable."""
+        if self.state == "held":
+            return 3
+        if self.state not in ("released", "unchanged"):
+            return 1
+        return 4 if any(source["state"] in NOT_WELL for source in self.sources) else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "exit_code": self.exit_code}
+
+
+def summarise(settings: Settings, night: date) -> Summary:
+    """Everything the summary shows, read from `ops` and from the release that is up."""
+    with connect(settings, "publisher", row_factory=dict_row) as connection:  # type: ignore[arg-type]
+        def rows(query: str, *args: Any) -> list[dict[str, Any]]:
+            return [dict(r) for r in connection.execute(query, args).fetchall()]  # type: ignore[call-overload]
+
+        nights = rows("select * from ops.night where night = %s", night)
+        this = nights[0] if nights else {"state": "missing", "note": "this night was never opened"}
+        sources = rows(
+            "select dataset, state, message, rows_in, rows_new, rows_changed, rows_unchanged, rows_quarantined "
+            "from ops.source_night where night = %s order by dataset",
+            night,
+        )
+        checks = {
+            r["status"]: r["n"]
+            for r in rows("select status, count(*) as n from ops.check_result where night = %s group by 1", night)
+        }
+        problems = rows(
+            "select border, suite, check_name, subject, severity, status, message, runbook from ops.check_result "
+            "where night = %s and status in ('fail', 'warn', 'known') order by severity, border, subject",
+            night,
+        )
+        models = {
+            r["state"]: r["n"]
+            for r in rows("select state, count(*) as n from ops.model_run where night = %s and model <> '*' group by 1", night)
+        }
+        up = rows("select max(number) as number from ops.release where state = 'released'")[0]["number"]
+        kpis: list[dict[str, Any]] = []
+        if up is not None:
+            kpis = rows(
+                "select k.dimension, c.status, count(*) as n from publish.kpi_comparison as c "
+                "join publish.kpi as k using (kpi_id) "
+                "where c.comparison = 'period' and c.geography_type = 'city' group by 1, 2 order by 1, 2"
+            )
+    opened, closed = this.get("opened_at"), this.get("closed_at")
+    return Summary(
+        profile=settings.profile,
+        night=night.isoformat(),
+        state=this["state"],
+        note=this.get("note"),
+        release=up,
+        sources=sources,
+        kpis=kpis,
+        checks={name: checks.get(name, 0) for name in ("pass", "warn", "known", "fail")},
+        problems=problems,
+        models=models,
+        seconds=round((closed - opened).total_seconds(), 1) if opened and closed else None,
+    )
+
+
+def wait(settings: Settings, night: date, poll_seconds: float = 1.0) -> Attendance:
+    """Block until the night may go on; the one place in this module that looks at the clock."""
+    while True:
+        seen = who_is_in(settings, night, datetime.now(TORONTO))
+        if seen.ready:
+            return seen
+        time.sleep(poll_seconds)

@@ -1,0 +1,353 @@
+"""dbt, run once a night for exactly the models that depend on something new.
+
+Each model has a fingerprint: its own SQL and configuration, the macros it calls, its parents' fingerprints and, for
+raw tables, the newest loaded batch. A model whose stored fingerprint is equal is left alone. dbt runs in process;
+its events are written to `ops.model_run` as they happen, where the Airflow UI (one task per model) reads them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from cityperf.config import ROOT, Settings
+from cityperf.db import connect
+
+PROJECT: Final = ROOT / "dbt_project"
+PUBLISH: Final = "publish_next"
+WHOLE_RUN: Final = "*"  # the row of ops.model_run that stands for the dbt run itself
+OWN_HISTORY: Final = frozenset({"release"})  # read from ops only; never a reason to build by themselves
+
+
+class TransformFailed(RuntimeError):
+    """dbt could not build or test something; the message names each node and what it said."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which nodes to build (unique ids), which are up to date, and every node's fingerprint."""
+
+    build: tuple[str, ...]
+    fresh: tuple[str, ...]
+    fingerprints: dict[str, str]
+    release_wanted: bool  # publish_next holds, or will hold after the build, a whole candidate
+
+
+def target_dir(settings: Settings) -> Path:
+    """Where dbt writes for this profile; two homes never share it."""
+    return settings.base / "dbt"
+
+
+def manifest_path(settings: Settings) -> Path:
+    return target_dir(settings) / "manifest.json"
+
+
+def model_tree() -> dict[str, list[str]]:
+    """Layer → model names as the project's folders have them, without asking dbt (for the DAG file: cheap)."""
+    layers = ("staging", "intermediate", "kpis", "marts", "publish")
+    return {
+        layer: sorted(path.stem for path in (PROJECT / "models" / layer).rglob("*.sql")) for layer in layers
+    }
+
+
+def dbt_environment(settings: Settings) -> dict[str, str]:
+    """The variables that `dbt_project/profiles.yml` reads, for the role transformer."""
+    parts = urlsplit(settings.dsn("transformer"))
+    return {
+        "CITYPERF_PG_HOST": parts.hostname or "127.0.0.1",
+        "CITYPERF_PG_PORT": str(parts.port or 5432),
+        "CITYPERF_PG_DB": parts.path.lstrip("/"),
+        "CITYPERF_PG_USER": unquote(parts.username or ""),
+        "CITYPERF_PG_PASSWORD": unquote(parts.password or ""),
+        "DBT_PROFILES_DIR": str(PROJECT),
+        "DBT_PROJECT_DIR": str(PROJECT),
+        "DBT_TARGET_PATH": str(target_dir(settings)),
+        "DBT_LOG_PATH": str(settings.logs / "dbt"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DBT_USE_COLORS": "false",
+        "DBT_STATIC_PARSER": "true",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def _invoke(settings: Settings, night: date, arguments: list[str], *, manifest: Any = None, on_event: Any = None) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    os.environ.update(dbt_environment(settings))
+    settings.logs.mkdir(parents=True, exist_ok=True)
+    # `night` changes every day and dbt reparses the whole project when variables change, so parsing gets it from the
+    # environment, which only the models that call it depend on.
+    os.environ["CITYPERF_NIGHT"] = night.isoformat()
+    os.environ["CITYPERF_PROFILE"] = settings.profile
+    variables = json.dumps({"night": night.isoformat(), "profile": settings.profile})
+    runner = dbtRunner(manifest=manifest, callbacks=[on_event] if on_event else [])
+    return runner.invoke([*arguments, "--vars", variables, "--quiet", "--log-level-file", "warn"])
+
+
+def parse(settings: Settings, night: date) -> Any:
+    """dbt's manifest of the project; raises TransformFailed with dbt's words when it does not parse."""
+    outcome = _invoke(settings, night, ["parse"])
+    if not outcome.success:
+        raise TransformFailed(f"dbt could not parse {PROJECT.name}: {outcome.exception}")
+    return outcome.result
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+def fingerprints(manifest: Any, versions: Mapping[str, str], night: date, profile: str) -> dict[str, str]:
+    """Fingerprint of every model and seed. `versions` maps raw table names to their newest batch.
+
+    A model that declares `meta.depends_on_night` is new every night.
+    """
+    done: dict[str, str] = {}
+
+    def of(unique_id: str) -> str:
+        if unique_id in done:
+            return done[unique_id]
+        if unique_id.startswith("source."):
+            source = manifest.sources[unique_id]
+            value = versions.get(source.name, "") if source.schema == "raw" else versions.get("ops", "")
+            done[unique_id] = _digest(unique_id, value if source.schema in ("raw", "quarantine", "ops") else "")
+            return done[unique_id]
+        if unique_id.startswith("macro."):
+            macro = manifest.macros[unique_id]
+            done[unique_id] = ""  # a macro may call itself
+            done[unique_id] = _digest(macro.macro_sql, *(of(m) for m in macro.depends_on.macros))
+            return done[unique_id]
+        node = manifest.nodes[unique_id]
+        depends = getattr(node, "depends_on", None)
+        parents = sorted(getattr(depends, "nodes", []) or [])
+        macros = sorted(
+            m for m in (getattr(depends, "macros", []) or []) if not m.startswith(("macro.dbt.", "macro.dbt_postgres."))
+        )
+        config = node.config.to_dict()
+        tonight = night.isoformat() if config.get("meta", {}).get("depends_on_night") else ""
+        registry = ""
+        if "graph." in (getattr(node, "raw_code", "") or "") or any("registry" in m for m in macros):
+            # Reads other nodes' meta: new whenever any of them changes.
+            registry = _digest(
+                *(json.dumps(n.config.to_dict().get("meta", {}), sort_keys=True, default=str) for _, n in sorted(manifest.nodes.items()))
+            )
+        done[unique_id] = _digest(
+            node.checksum.checksum,
+            json.dumps(config, sort_keys=True, default=str),
+            json.dumps({c.name: c.description for c in node.columns.values()}, sort_keys=True),
+            node.description or "",
+            profile,
+            tonight,
+            registry,
+            *(of(p) for p in parents),
+            *(of(m) for m in macros),
+        )
+        return done[unique_id]
+
+    return {uid: of(uid) for uid in manifest.nodes if uid.startswith(("model.", "seed."))}
+
+
+def choose(
+    manifest: Any, prints: Mapping[str, str], stored: Mapping[str, str], existing: set[tuple[str, str]]
+) -> Plan:
+    """Which nodes to build. The publish layer is built whole or not at all: a candidate is one consistent set."""
+
+    def name(uid: str) -> str:
+        return str(manifest.nodes[uid].name)
+
+    def absent(uid: str) -> bool:
+        node = manifest.nodes[uid]
+        ephemeral = node.config.materialized == "ephemeral"
+        return not ephemeral and (node.schema, node.alias or node.name) not in existing
+
+    publish = {uid for uid in prints if manifest.nodes[uid].schema == PUBLISH}
+    inner = set(prints) - publish
+    build = {uid for uid in inner if stored.get(name(uid)) != prints[uid] or absent(uid)}
+    # A table that is built anew may drop views that stand on it: their children are rebuilt too.
+    stale = {uid for uid in publish if stored.get(name(uid)) != prints[uid] and name(uid) not in OWN_HISTORY}
+    whole = bool(publish) and not any(absent(uid) for uid in publish)
+    if stale or any(_reaches(manifest, uid, build) for uid in publish - {u for u in publish if name(u) in OWN_HISTORY}):
+        build |= publish
+    wanted = bool(publish & build) or whole
+    # Children of what is rebuilt follow, even when their own fingerprint was already right (a dropped view).
+    grown = True
+    while grown:
+        more = {uid for uid in prints if uid not in build and uid in inner and set(_parents(manifest, uid)) & build}
+        grown = bool(more)
+        build |= more
+    return Plan(tuple(sorted(build)), tuple(sorted(set(prints) - build)), dict(prints), wanted)
+
+
+def _parents(manifest: Any, uid: str) -> list[str]:
+    depends = getattr(manifest.nodes[uid], "depends_on", None)
+    return list(getattr(depends, "nodes", []) or [])
+
+
+def _reaches(manifest: Any, uid: str, build: set[str]) -> bool:
+    return bool(set(_parents(manifest, uid)) & build)
+
+
+def plan(settings: Settings, night: date, manifest: Any) -> Plan:
+    """`choose` against the database as it stands."""
+    with connect(settings, "transformer") as connection:
+        versions = {
+            dataset: str(batch)
+            for dataset, batch in connection.execute(
+                "select dataset, max(batch_id) from ops.batch where state = 'loaded' group by 1"
+            )
+        }
+        row = connection.execute(
+            "select coalesce(md5(string_agg(concat_ws('|', border, suite, check_name, subject, status), ',' "
+            "order by border, suite, check_name, subject)), '') from ("
+            "select distinct on (border, suite, check_name, subject) * from ops.check_result "
+            "where border in ('landing', 'freshness') "
+            "order by border, suite, check_name, subject, night desc, check_result_id desc) as latest"
+        ).fetchone()
+        versions["ops"] = "|".join([str(row[0] if row else ""), *(f"{k}={v}" for k, v in sorted(versions.items()))])
+        stored = dict(connection.execute("select model, fingerprint from ops.model_state"))
+        existing = {
+            (schema, table)
+            for schema, table in connection.execute(
+                "select n.nspname, c.relname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace "
+                "where c.relkind in ('r', 'v', 'm', 'p')"
+            )
+        }
+    return choose(manifest, fingerprints(manifest, versions, night, settings.profile), stored, existing)
+
+
+@dataclass(frozen=True)
+class Built:
+    """How a night's dbt run went."""
+
+    built: int
+    fresh: int
+    release_wanted: bool
+    seconds: float
+
+
+def transform(settings: Settings, night: date) -> Built:
+    """Plan, open a candidate when one is needed, run dbt, keep fingerprints. Raises TransformFailed."""
+    from cityperf.publish import open_candidate
+
+    with connect(settings, "transformer", autocommit=True) as reporter:
+        state = _Reporter(reporter, night)
+        state.write(WHOLE_RUN, "running")
+        try:
+            manifest = parse(settings, night)
+            todo = plan(settings, night, manifest)
+            names = {uid: str(manifest.nodes[uid].name) for uid in todo.fingerprints}
+            for uid in todo.fresh:
+                state.write(names[uid], "skipped", "nothing new since it was last built")
+            for uid in todo.build:
+                state.write(names[uid], "planned")
+            if not todo.build:
+                state.write(WHOLE_RUN, "success")
+                return Built(0, len(todo.fresh), todo.release_wanted, 0.0)
+            if any(manifest.nodes[uid].schema == PUBLISH for uid in todo.build):
+                open_candidate(settings, night)
+            seconds = _run(settings, night, manifest, todo, names, state)
+            state.write(WHOLE_RUN, "success", seconds=seconds)
+            return Built(len(todo.build), len(todo.fresh), todo.release_wanted, seconds)
+        except BaseException as error:
+            state.write(WHOLE_RUN, "error", str(error)[:2000])
+            raise
+
+
+class _Reporter:
+    """Writes model states as dbt's worker threads report them; one connection, one lock."""
+
+    def __init__(self, connection: Any, night: date) -> None:
+        self._connection, self._night, self._lock = connection, night, threading.Lock()
+
+    def write(self, model: str, state: str, message: str | None = None, seconds: float | None = None) -> None:
+        with self._lock:
+            self._connection.execute(
+                "insert into ops.model_run (night, model, state, message, seconds) values (%s, %s, %s, %s, %s) "
+                "on conflict (night, model) do update set state = excluded.state, message = excluded.message, "
+                "seconds = excluded.seconds, updated_at = now()",
+                (self._night, model, state, message, seconds),
+            )
+
+
+def _run(
+    settings: Settings, night: date, manifest: Any, todo: Plan, names: Mapping[str, str], state: _Reporter
+) -> float:
+    def on_event(event: Any) -> None:
+        kind = event.info.name
+        if kind not in ("NodeStart", "NodeFinished"):
+            return
+        uid = event.data.node_info.unique_id
+        if uid in names and kind == "NodeStart":
+            state.write(names[uid], "running")
+        elif uid in names:
+            status = event.data.node_info.node_status
+            message = event.data.run_result.message or None
+            took = round(float(event.data.run_result.execution_time), 3)
+            outcome = {"success": "success", "skipped": "error"}.get(status, "error")
+            if status == "skipped":
+                message = "not built because something it depends on failed"
+            state.write(names[uid], outcome, message, took)
+
+    with connect(settings, "transformer", autocommit=True) as connection:
+        # Forget first: a run that is killed half-way leaves no model that claims to be up to date.
+        connection.execute("delete from ops.model_state where model = any(%s)", ([names[u] for u in todo.build],))
+        outcome = _invoke(
+            settings,
+            night,
+            ["build", "--select", *sorted({".".join(manifest.nodes[u].fqn) for u in todo.build}),
+             "--exclude-resource-type", "unit_test", "--indirect-selection", "cautious"],
+            manifest=manifest,
+            on_event=on_event,
+        )
+        if outcome.exception is not None:
+            raise TransformFailed(f"dbt stopped: {outcome.exception}") from outcome.exception
+        results = list(outcome.result)
+        _record_tests(settings, night, results)
+        failed = [r for r in results if str(r.status) in ("error", "fail", "runtime error", "skipped")]
+        tainted = {p for r in failed for p in _parents(manifest, r.node.unique_id)} | {r.node.unique_id for r in failed}
+        good = [u for u in todo.build if u not in tainted]
+        connection.cursor().executemany(
+            "insert into ops.model_state (model, fingerprint, night) values (%s, %s, %s) on conflict (model) "
+            "do update set fingerprint = excluded.fingerprint, night = excluded.night, built_at = now()",
+            [(names[u], todo.fingerprints[u], night) for u in good],
+        )
+    if failed:
+        said = "; ".join(f"{r.node.name}: {(r.message or str(r.status)).strip()}" for r in failed[:10])
+        raise TransformFailed(f"{len(failed)} dbt node(s) failed: {said}")
+    return round(sum(float(r.execution_time) for r in results), 1)
+
+
+def _record_tests(settings: Settings, night: date, results: list[Any]) -> None:
+    """dbt's data tests become rows of ops.check_result like every other check."""
+    with connect(settings, "transformer") as connection:
+        for result in results:
+            node = result.node
+            if node.resource_type != "test":
+                continue
+            subject = (node.attached_node or node.name).rsplit(".", 1)[-1]
+            bad = str(result.status) not in ("pass", "success")
+            blocking = str(node.config.severity).lower() == "error"
+            found = f"{result.failures or 0} failing rows" if result.failures is not None else str(result.status)
+            connection.execute(
+                "delete from ops.check_result where night = %s and border = 'transform' and check_name = %s",
+                (night, node.name),
+            )
+            connection.execute(
+                "insert into ops.check_result (night, border, suite, check_name, subject, severity, status, expected, "
+                "found, message, owner, runbook) values (%s, 'transform', 'dbt', %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                (
+                    night, node.name, subject, "block" if blocking else "warn",
+                    ("fail" if blocking else "warn") if bad else "pass",
+                    "no failing rows", found,
+                    f"{node.name} on {subject}: expected no failing rows, found {found}",
+                    str(node.config.meta.get("owner", "Performance Office")) if node.config.meta else "Performance Office",
+                    "docs/runbooks/transform.md#dbt-test",
+                ),
+            )

@@ -1,0 +1,103 @@
+"""Policies that every DAG keeps: who owns it, how much it matters, where its runbook is, what is retried and where."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The project's DAGs as Airflow's own DagBag reads them, without a metadata database of ours."""
+    home = tmp_path_factory.mktemp("airflow")
+    os.environ.update(
+        AIRFLOW_HOME=str(home),
+        AIRFLOW__CORE__LOAD_EXAMPLES="False",
+        AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"),
+        AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{home}/airflow.db",
+        CITYPERF_PROFILE="sample",
+    )
+    sys.path.insert(0, str(ROOT / "plugins"))
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(ROOT / "dags", include_examples=False, collect_dags=True)
+    assert not bag.import_errors
+    return dict(bag.dags)
+
+
+def test_every_contract_has_a_dag_and_there_is_one_night(dags: dict[str, Any]) -> None:
+    from cityperf.sources import load_contracts
+
+    assert set(dags) == {f"source__{name}" for name in load_contracts()} | {"nightly_refresh"}
+
+
+def test_only_the_night_follows_the_clock(dags: dict[str, Any]) -> None:
+    timed = [name for name, dag in dags.items() if "Cron" in type(dag.timetable).__name__]
+    assert timed == ["nightly_refresh"]
+
+
+def test_every_dag_has_an_owner_a_tier_and_documentation(dags: dict[str, Any]) -> None:
+    for name, dag in dags.items():
+        assert dag.doc_md and len(dag.doc_md) > 100, name
+        assert any(tag.startswith("tier:") for tag in dag.tags), name
+        assert dag.owner and "airflow" not in dag.owner.split(", "), name
+        assert dag.max_active_runs == 1, name
+        assert dag.catchup is False, name
+
+
+def test_every_task_has_a_pool_and_work_tasks_are_retried_by_class(dags: dict[str, Any]) -> None:
+    for dag in dags.values():
+        for task in dag.tasks:
+            assert task.pool in {"sources", "load", "night"}, task.task_id
+            if not task.start_from_trigger:
+                assert task.retries >= 1, task.task_id
+                assert task.retry_policy is not None, task.task_id
+
+
+def test_every_dbt_model_shows_as_a_task_of_its_own(dags: dict[str, Any]) -> None:
+    models = {path.stem for path in (ROOT / "dbt_project" / "models").rglob("*.sql")}
+    shown = {task.task_id.rsplit(".", 1)[-1] for task in dags["nightly_refresh"].tasks if task.task_id.startswith("models.")}
+    assert shown == models
+
+
+def test_dag_files_do_no_work_and_load_nothing_heavy_at_import() -> None:
+    """Great Expectations, dbt, pandas and a database connection belong inside tasks."""
+    probe = textwrap.dedent(
+        """
+        import sys
+        sys.path[:0] = ["plugins", "include"]
+        import psycopg
+        def refuse(*a, **k): raise AssertionError("a DAG file opened a database connection")
+        psycopg.connect = refuse
+        import runpy
+        for name in ("sources", "nightly_refresh"):
+            runpy.run_path(f"dags/{name}.py")
+        heavy = [m for m in ("great_expectations", "dbt", "pandas", "pyarrow", "requests_mock") if m in sys.modules]
+        assert not heavy, heavy
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_dag_files_stay_short() -> None:
+    for path in (ROOT / "dags").glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 150, path.name
+
+
+def test_import_of_the_dag_folder_takes_no_time_worth_mentioning(dags: dict[str, Any]) -> None:
+    """Not a benchmark (that is tests/benchmarks/bench_dags.py with 50 sources); it catches a parse that hangs."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    began = time.monotonic()
+    DagBag(ROOT / "dags", include_examples=False)
+    assert time.monotonic() - began < 20
