@@ -1,0 +1,69 @@
+"""When a night may go on, and what its end means for whoever called it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from cityperf.night import Summary, attendance, deadline, starts_at
+
+
+def test_an_unchanged_source_counts_as_in() -> None:
+    seen = attendance(["a", "b"], {"a": "unchanged", "b": "loaded"}, hurry=False, past_deadline=False)
+    assert seen.ready
+
+
+def test_the_night_waits_for_a_late_source_until_the_deadline() -> None:
+    states = {"a": "loaded", "b": "late"}
+    assert attendance(["a", "b"], states, hurry=False, past_deadline=False).waiting_for == ("b",)
+    assert attendance(["a", "b"], states, hurry=False, past_deadline=True).ready
+
+
+def test_a_person_does_not_wait_for_a_late_source() -> None:
+    assert attendance(["a", "b"], {"a": "loaded", "b": "late"}, hurry=True, past_deadline=False).ready
+
+
+@pytest.mark.parametrize("state", ["running", "loading"])
+def test_nobody_goes_on_while_a_source_is_at_work(state: str) -> None:
+    assert not attendance(["a"], {"a": state}, hurry=True, past_deadline=False).ready
+
+
+def test_a_source_that_never_reported_is_missing() -> None:
+    seen = attendance(["a"], {}, hurry=True, past_deadline=False)
+    assert not seen.ready
+    assert seen.states == {"a": "missing"}
+
+
+def test_nights_are_toronto_nights_on_the_days_when_clocks_change() -> None:
+    assert starts_at(date(2026, 7, 1)).astimezone(UTC) == datetime(2026, 7, 1, 6, tzinfo=UTC)
+    assert starts_at(date(2026, 12, 1)).astimezone(UTC) == datetime(2026, 12, 1, 7, tzinfo=UTC)
+    # 8 March 2026 has no 02:00 and 1 November 2026 has its 01:30 twice: each night still has exactly one start.
+    assert starts_at(date(2026, 3, 8)).astimezone(UTC) == datetime(2026, 3, 8, 7, tzinfo=UTC)
+    assert starts_at(date(2026, 11, 1)).astimezone(UTC) == datetime(2026, 11, 1, 7, tzinfo=UTC)
+    for night in (date(2026, 3, 8), date(2026, 11, 1)):
+        assert deadline(night).astimezone(UTC) > starts_at(night).astimezone(UTC)
+
+
+def summary(state: str, *sources: str) -> Summary:
+    rows: list[dict[str, Any]] = [{"dataset": f"d{n}", "state": s} for n, s in enumerate(sources)]
+    return Summary("sample", "2026-11-20", state, None, 1, rows, [], {}, [], {}, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("state", "sources", "code"),
+    [
+        ("released", ("loaded", "unchanged"), 0),
+        ("unchanged", ("unchanged",), 0),
+        ("released", ("loaded", "not_in_replay"), 0),
+        ("failed", ("loaded",), 1),
+        ("open", ("loaded",), 1),
+        ("held", ("loaded", "refused"), 3),
+        ("released", ("loaded", "refused"), 4),
+        ("unchanged", ("late",), 4),
+        ("released", ("failed",), 4),
+    ],
+)
+def test_exit_status_says_what_happened(state: str, sources: tuple[str, ...], code: int) -> None:
+    assert summary(state, *sources).exit_code == code
