@@ -1,0 +1,106 @@
+"""A new data set is one YAML and one staging model, a new KPI one SQL and one YAML: no Python is touched."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import ROOT, Home, states
+
+CONTRACT = """
+dataset: potholes
+title: Potholes repaired
+description: Potholes that crews repaired, by day and ward.
+owner: {division: Transportation Services, steward: Road Operations}
+licence: OGL-Toronto
+privacy: {class: public}
+tier: 3
+extract:
+  connector: drop_folder
+  folder: potholes
+  match: '(?i)^potholes.*csv$'
+  read: {format: csv}
+schedule: {refresh: monthly, warn_after: 40 days, fail_after: 90 days}
+keys: [day, ward]
+columns:
+  - {name: day, header: [Day], type: date, required: true}
+  - {name: ward, header: [Ward], type: text, required: true}
+  - {name: repaired, header: [Repaired], type: integer}
+drift: {new_column: warn, missing_column: quarantine_file, type_error: quarantine_row}
+"""
+
+STAGING = """
+with source as (
+    select * from {{ source('raw', 'potholes') }}
+)
+
+select
+    day::date as repaired_on,
+    ward as ward_code,
+    repaired::integer as potholes_repaired
+from source
+"""
+
+KPI_SQL = """
+select
+    'SD-RD-01' as kpi_id,
+    date_trunc('month', repaired_on)::date as period_start,
+    'month' as period_grain,
+    'city' as geography_type,
+    'toronto' as geography_code,
+    sum(potholes_repaired)::numeric as numerator,
+    null::numeric as denominator
+from {{ ref('stg_transportation__potholes') }}
+group by 1, 2, 3, 4, 5
+"""
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Iterator[Home]:
+    tree = tmp_path / "project"
+    shutil.copytree(
+        ROOT, tree,
+        ignore=shutil.ignore_patterns(".git", ".venv", ".cityperf", "__pycache__", "target", ".mypy_cache", ".ruff_cache"),
+    )  # fmt: skip
+    home = Home(tmp_path / "home", env={"CITYPERF_SCALE": "0.02"}, root=tree)
+    yield home
+    home.cityperf("down", timeout=120)
+
+
+def test_a_data_set_and_a_kpi_are_added_without_python(copy: Home) -> None:
+    dbt = copy.root / "dbt_project" / "models"
+    (copy.root / "include" / "sources" / "transportation").mkdir()
+    (copy.root / "include" / "sources" / "transportation" / "potholes.yml").write_text(CONTRACT)
+    (dbt / "staging" / "transportation").mkdir()
+    (dbt / "staging" / "transportation" / "stg_transportation__potholes.sql").write_text(STAGING)
+    template = sorted((dbt / "kpis" / "service_delivery").glob("*.yml"))[0].read_text()
+    (dbt / "kpis" / "service_delivery" / "potholes_repaired.sql").write_text(KPI_SQL)
+    import yaml
+
+    model = yaml.safe_load(template)["models"][0]
+    meta = model.get("config", model).get("meta", model.get("meta"))
+    meta["kpi"].update(id="SD-RD-01", sources=["potholes"], multiplier=1, unit="count", direction="up")
+    meta["kpi"]["name"] = {"en": "Potholes repaired", "fr": "Nids-de-poule réparés"}
+    model.update(name="potholes_repaired", description="Potholes repaired by month.")
+    model.pop("columns", None)
+    (dbt / "kpis" / "service_delivery" / "potholes_repaired.yml").write_text(
+        yaml.safe_dump({"models": [model]}, allow_unicode=True)
+    )
+    drop = copy.base / "drop" / "potholes"
+    drop.mkdir(parents=True)
+    rows = [f"2026-{month:02d}-{day:02d},{ward},{day % 5}" for month in range(1, 11) for day in (3, 17) for ward in (1, 2)]
+    (drop / "potholes.csv").write_text("Day,Ward,Repaired\n" + "\n".join(rows) + "\n")
+
+    code, (summary,) = copy.refresh("--night", "2026-11-20")
+    assert code == 0, summary
+    assert states(summary)["potholes"] == "loaded"
+    published = copy.query(
+        "select count(*), sum(value) from publish.kpi_value where kpi_id = 'SD-RD-01' and geography_type = 'city'"
+    )
+    assert published == [(10, 10 * 2 * (3 + 2))]
+    shown = copy.cityperf("kpi", "show", "SD-RD-01", "--json")
+    assert "Potholes repaired" in json.dumps(json.loads(shown.stdout))

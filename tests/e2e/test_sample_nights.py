@@ -1,0 +1,145 @@
+"""Three nights of the sample: a first one, the same again, and the next."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Home, states
+
+ENV = {"CITYPERF_SCALE": "0.05"}
+NIGHT, NEXT = "2026-11-19", "2026-11-20"
+
+
+def tree_hash(folder: Path) -> dict[str, str]:
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def first(home: Home) -> dict[str, Any]:
+    code, (summary,) = home.refresh("--night", NIGHT)
+    assert (code, summary["state"]) == (0, "released"), summary
+    return summary
+
+
+@pytest.fixture(scope="module")
+def again(home: Home, first: dict[str, Any]) -> dict[str, Any]:
+    before = tree_hash(home.base / "releases" / "1")
+    landed = home.one("select count(*), max(file_id) from ops.landed_file", role="loader")
+    batches = home.one("select count(*) from ops.batch", role="loader")
+    code, (summary,) = home.refresh("--night", NIGHT)
+    assert code == 0, summary
+    summary["same_files"] = before == tree_hash(home.base / "releases" / "1")
+    summary["same_landing"] = landed == home.one("select count(*), max(file_id) from ops.landed_file", role="loader")
+    summary["same_batches"] = batches == home.one("select count(*) from ops.batch", role="loader")
+    return summary
+
+
+@pytest.fixture(scope="module")
+def tomorrow(home: Home, again: dict[str, Any]) -> dict[str, Any]:
+    code, (summary,) = home.refresh("--night", NEXT)
+    assert (code, summary["state"]) == (0, "released"), summary
+    return summary
+
+
+def test_every_source_is_loaded_on_the_first_night(first: dict[str, Any]) -> None:
+    assert set(states(first).values()) == {"loaded"}
+    assert all(source["rows_in"] > 0 for source in first["sources"])
+    assert first["release"] == 1
+
+
+def test_every_dimension_has_kpis_and_every_check_ran(home: Home, first: dict[str, Any]) -> None:
+    assert len({row["dimension"] for row in first["kpis"]}) == 5
+    assert first["checks"]["fail"] == 0
+    borders = {b for (b,) in home.query("select distinct border from ops.check_result", role="loader")}
+    assert borders == {"landing", "freshness", "transform", "publish"}
+
+
+def test_the_airflow_run_shows_every_model(home: Home, first: dict[str, Any]) -> None:
+    models = home.query("select model from ops.model_run where state = 'success'", role="loader")
+    assert len(models) > 30
+    assert first["models"].get("error", 0) == 0
+
+
+def test_readers_see_documented_tables_and_nothing_else(home: Home, first: dict[str, Any]) -> None:
+    tables = {t for (t,) in home.query("select table_name from publish.catalogue")}
+    there = {
+        t for (t,) in home.query("select tablename from pg_tables where schemaname = 'publish'")
+    }
+    assert tables == there
+    assert {"kpi", "kpi_value", "kpi_comparison", "scorecard", "benchmark", "report_card", "commitment"} <= tables
+    for name, query in home.query("select table_name, example_query from publish.catalogue"):
+        assert home.query(query) is not None, name
+    undocumented = home.query(
+        "select c.table_name, c.column_name from information_schema.columns as c where c.table_schema = 'publish' "
+        "and col_description((c.table_schema || '.' || c.table_name)::regclass, c.ordinal_position) is null"
+    )
+    assert undocumented == []
+
+
+def test_the_sample_says_sample_everywhere(home: Home, first: dict[str, Any]) -> None:
+    for table, comment in home.query(
+        "select relname, obj_description(oid) from pg_class where relnamespace = 'publish'::regnamespace and relkind = 'r'"
+    ):
+        assert "SAMPLE" in (comment or ""), table
+    package = json.loads((home.base / "releases" / "current" / "datapackage.json").read_text())
+    assert "SAMPLE" in package["title"]
+
+
+def test_the_same_night_again_does_nothing(again: dict[str, Any]) -> None:
+    assert again["state"] == "unchanged"
+    assert again["release"] == 1
+    assert set(states(again).values()) == {"unchanged"}
+    assert again["models"].get("success", 0) == 0
+    assert again["same_files"] and again["same_landing"] and again["same_batches"]
+
+
+def test_the_next_night_restates_and_keeps_what_was_known(home: Home, tomorrow: dict[str, Any]) -> None:
+    assert tomorrow["release"] == 2
+    vintages = [str(v) for (v,) in home.query("select distinct vintage from publish.kpi_value order by 1")]
+    assert vintages == [NIGHT, NEXT]
+    revised = home.one(
+        "select count(*) from publish.kpi_value as new join publish.kpi_value as old "
+        "using (kpi_id, geography_type, geography_code, period_start) where new.vintage > old.vintage"
+    )
+    assert revised[0] > 0
+    assert "unchanged" in states(tomorrow).values()
+
+
+def test_a_number_walks_back_to_its_landed_file(home: Home, tomorrow: dict[str, Any]) -> None:
+    done = home.cityperf("kpi", "trace", "2.05", "--json")
+    assert done.returncode == 0, done.stderr
+    traced = json.loads(done.stdout)
+    shas = [f["sha256"] for f in traced["files"]]
+    assert shas
+    for sha in shas:
+        stored = home.base / "landing" / sha[:2] / sha
+        assert hashlib.sha256(stored.read_bytes()).hexdigest() == sha
+
+
+def test_listings_speak_json(home: Home, tomorrow: dict[str, Any]) -> None:
+    for command in (("status",), ("kpi", "list"), ("release", "list"), ("source", "list")):
+        done = home.cityperf(*command, "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)
+
+
+def test_the_reader_can_neither_write_nor_look_behind(home: Home, first: dict[str, Any]) -> None:
+    import psycopg
+
+    for statement in (
+        "select count(*) from raw.dashboard_measures",
+        "select count(*) from ops.release",
+        "create table publish.mine (a int)",
+        "delete from publish.kpi",
+    ):
+        with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)):
+            home.query(statement)
