@@ -6,6 +6,7 @@ No business logic: every decision is a call into `cityperf`.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
@@ -42,7 +43,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
             reason="the source could not be reached",
         ),
         RetryRule(
-            exception=["cityperf.transform.TransformFailed", "cityperf.errors.GateClosed"],
+            exception=["cityperf.transform.TransformFailed", "cityperf.errors.GateClosed", "cityperf.errors.NightFailed"],
             action=RetryAction.FAIL,
             reason="the same inputs would fail the same way",
         ),
@@ -192,5 +193,18 @@ class DbtModel(_TriggererTask):
         self._starts_with(ModelTrigger, timedelta(hours=2), night=NIGHT, model=model)
 
 
+def _pages() -> list[dict[str, Any]]:
+    """Pages for the API server alone: no other part should pay for importing its framework."""
+    if "api-server" not in sys.argv:
+        return []
+    from warehouse_page import make_app
+
+    return [{"app": make_app(), "url_prefix": "/warehouse", "name": "Warehouse"}]
+
+
 class CityperfPlugin(AirflowPlugin):
     name = "cityperf"
+    fastapi_apps = _pages()
+    external_views = [  # noqa: RUF012  # Airflow's own plugin interface
+        {"name": "Warehouse", "href": "/warehouse/", "destination": "nav", "url_route": "warehouse"}
+    ]

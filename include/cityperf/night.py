@@ -266,3 +266,26 @@ def wait(settings: Settings, night: date, poll_seconds: float = 1.0) -> Attendan
         if seen.ready:
             return seen
         time.sleep(poll_seconds)
+
+
+def board(settings: Settings, nights: int = 14) -> dict[str, Any]:
+    """What the Warehouse page shows: latest nights, each source's latest visit, the release that is up, open checks."""
+    with connect(settings, "publisher", row_factory=dict_row) as connection:  # type: ignore[arg-type]
+        def rows(query: str, *args: Any) -> list[dict[str, Any]]:
+            return [dict(r) for r in connection.execute(query, args).fetchall()]  # type: ignore[call-overload]
+
+        up = rows("select * from ops.release where state = 'released' order by number desc limit 1")
+        return {
+            "profile": settings.profile,
+            "up": up[0] if up else None,
+            "nights": rows(
+                "select night, state, release_number, note, round(extract(epoch from closed_at - opened_at)) as seconds "
+                "from ops.night order by night desc limit %s",
+                nights,
+            ),
+            "sources": rows("select distinct on (dataset) * from ops.source_night order by dataset, night desc"),
+            "checks": rows(
+                "select * from ops.check_result where status <> 'pass' and night = (select max(night) from ops.night "
+                "where state <> 'missed') order by severity, subject"
+            ),
+        }

@@ -73,7 +73,8 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "DBT_LOG_PATH": str(settings.logs / "dbt"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DBT_USE_COLORS": "false",
-        "DBT_STATIC_PARSER": "true",
+        # A union over "all KPIs" must know them while dbt parses, when the graph is not there yet.
+        "CITYPERF_KPI_MODELS": ",".join(model_tree()["kpis"]),
         "DO_NOT_TRACK": "1",
     }
 
@@ -168,30 +169,23 @@ def choose(
         return not ephemeral and (node.schema, node.alias or node.name) not in existing
 
     publish = {uid for uid in prints if manifest.nodes[uid].schema == PUBLISH}
-    inner = set(prints) - publish
-    build = {uid for uid in inner if stored.get(name(uid)) != prints[uid] or absent(uid)}
-    # A table that is built anew may drop views that stand on it: their children are rebuilt too.
-    stale = {uid for uid in publish if stored.get(name(uid)) != prints[uid] and name(uid) not in OWN_HISTORY}
-    whole = bool(publish) and not any(absent(uid) for uid in publish)
-    if stale or any(_reaches(manifest, uid, build) for uid in publish - {u for u in publish if name(u) in OWN_HISTORY}):
+    build = {uid for uid in set(prints) - publish if stored.get(name(uid)) != prints[uid] or absent(uid)}
+    # Children follow even when their own fingerprint is right: a table built anew drops the views that stand on it.
+    while more := {
+        uid for uid in set(prints) - publish - build if not build.isdisjoint(_parents(manifest, uid))
+    }:
+        build |= more
+    whole = bool(publish) and not any(absent(uid) for uid in publish)  # left by a night that was held or killed
+    reasons = {uid for uid in publish if name(uid) not in OWN_HISTORY}
+    if any(stored.get(name(u)) != prints[u] or not build.isdisjoint(_parents(manifest, u)) for u in reasons):
         build |= publish
     wanted = bool(publish & build) or whole
-    # Children of what is rebuilt follow, even when their own fingerprint was already right (a dropped view).
-    grown = True
-    while grown:
-        more = {uid for uid in prints if uid not in build and uid in inner and set(_parents(manifest, uid)) & build}
-        grown = bool(more)
-        build |= more
     return Plan(tuple(sorted(build)), tuple(sorted(set(prints) - build)), dict(prints), wanted)
 
 
 def _parents(manifest: Any, uid: str) -> list[str]:
     depends = getattr(manifest.nodes[uid], "depends_on", None)
     return list(getattr(depends, "nodes", []) or [])
-
-
-def _reaches(manifest: Any, uid: str, build: set[str]) -> bool:
-    return bool(set(_parents(manifest, uid)) & build)
 
 
 def plan(settings: Settings, night: date, manifest: Any) -> Plan:
@@ -331,7 +325,7 @@ def _record_tests(settings: Settings, night: date, results: list[Any]) -> None:
             node = result.node
             if node.resource_type != "test":
                 continue
-            subject = (node.attached_node or node.name).rsplit(".", 1)[-1]
+            subject = (getattr(node, "attached_node", None) or node.name).rsplit(".", 1)[-1]
             bad = str(result.status) not in ("pass", "success")
             blocking = str(node.config.severity).lower() == "error"
             found = f"{result.failures or 0} failing rows" if result.failures is not None else str(result.status)

@@ -29,7 +29,7 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     sys.path.insert(0, str(ROOT / "plugins"))
     from airflow.dag_processing.dagbag import DagBag
 
-    bag = DagBag(ROOT / "dags", include_examples=False, collect_dags=True)
+    bag = DagBag(ROOT / "dags")
     assert not bag.import_errors
     return dict(bag.dags)
 
@@ -99,5 +99,5 @@ def test_import_of_the_dag_folder_takes_no_time_worth_mentioning(dags: dict[str,
     from airflow.dag_processing.dagbag import DagBag
 
     began = time.monotonic()
-    DagBag(ROOT / "dags", include_examples=False)
+    DagBag(ROOT / "dags")
     assert time.monotonic() - began < 20

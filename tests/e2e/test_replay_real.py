@@ -40,7 +40,7 @@ def test_two_vintages_of_the_dashboard_984_revised_and_58_new(home: Home, nights
     assert (per_night[1]["rows_changed"], per_night[1]["rows_new"]) == (984, 58)
     feed = (
         "select vintage, count(*) from publish.kpi_value as v join publish.kpi as k using (kpi_id) "
-        "where k.is_feed group by 1 order by 1"
+        "where k.origin = 'feed' group by 1 order by 1"
     )
     assert [n for _, n in home.query(feed)] == [7518, 984 + 58]
 
@@ -66,15 +66,15 @@ def test_budget_lines_sum_to_the_control_total_which_is_not_data(home: Home, nig
 
 def test_crime_rates_of_2023_are_count_over_population(home: Home, nights: list[dict[str, Any]]) -> None:
     row = home.one(
-        "select count(*), max(abs(c.rate - c.incidents / c.population::numeric * 100000)) "
-        "from staging.stg_tps__neighbourhood_crime_rates as c where c.year = 2023 and c.rate is not null",
+        "select count(*), max(abs(c.published_rate - c.incidents / c.population::numeric * 100000)) "
+        "from staging.stg_tps__neighbourhood_crime_rates as c where c.crime_year = 2023 and not c.is_null_in_file",
         role="transformer",
     )
     assert row[0] > 1000
     assert row[1] < Decimal("0.0002")
     homicides = home.one(
-        "select count(*) filter (where incidents = 0), count(*) filter (where incidents is null) "
-        "from staging.stg_tps__neighbourhood_crime_rates where year = 2023 and crime = 'homicide'",
+        "select count(*) filter (where incidents = 0 and is_null_in_file), count(*) filter (where incidents is null) "
+        "from staging.stg_tps__neighbourhood_crime_rates where crime_year = 2023 and crime = 'homicide'",
         role="transformer",
     )
     assert homicides == (110, 0)
@@ -82,7 +82,7 @@ def test_crime_rates_of_2023_are_count_over_population(home: Home, nights: list[
 
 def test_neighbourhood_population_2016_sums_to_the_city(home: Home, nights: list[dict[str, Any]]) -> None:
     total = home.one(
-        "select sum(population) from intermediate.int_neighbourhood_population where census_year = 2016", role="transformer"
+        "select sum(population) from intermediate.int_neighbourhood_population where population_year = 2016 and geography_type = 'neighbourhood_140'", role="transformer"
     )
     assert total == (2731571,)
 
@@ -132,7 +132,7 @@ def test_golden_comparisons(
     home: Home, nights: list[dict[str, Any]], kpi: str, comparison: str, current: str, previous: str, trend: str, impact: int
 ) -> None:
     row = home.one(
-        "select current_value, previous_value, trend, impact from publish.kpi_comparison "
+        "select current_value, compared_value, trend, impact from publish.kpi_comparison "
         "where kpi_id = %s and comparison = %s and geography_type = 'city'",
         kpi, comparison,
     )  # fmt: skip

@@ -1,0 +1,2 @@
+-- Assaults per 100,000 residents, by neighbourhood and for the city.
+{{ crime_rate('QL-CRM-01', 'assault') }}

@@ -1,0 +1,208 @@
+-- Every point of a KPI beside what it is compared with: the period before, the same period last year, the year to date
+-- a year earlier, the twelve months before the last twelve, and its target. Long: one row per point and kind of
+-- comparison that applies to the KPI.
+with kpis as (
+    select
+        *,
+        unit = 'percent' as is_share
+    from {{ ref('mart_kpi') }}
+),
+
+points as (
+    select
+        current_points.*,
+        kpis.direction,
+        kpis.is_flow,
+        kpis.is_share,
+        kpis.multiplier,
+        kpis.threshold_period,
+        kpis.threshold_year,
+        kpis.threshold_target,
+        (current_points.period_start - {{ period_length('current_points.period_grain') }})::date as previous_start,
+        (current_points.period_start - interval '1 year')::date as last_year_start
+    from {{ ref('kpi_current') }} as current_points
+    inner join kpis on current_points.kpi_id = kpis.kpi_id
+),
+
+paired as (
+    select
+        points.*,
+        previous.value as previous_value,
+        last_year.value as last_year_value,
+        -- A year to date counts only periods that both years have.
+        case when points.value is not null and last_year.value is not null then points.numerator end
+            as shared_numerator,
+        case when points.value is not null and last_year.value is not null then points.denominator end
+            as shared_denominator,
+        case when points.value is not null and last_year.value is not null then last_year.numerator end
+            as last_year_numerator,
+        case when points.value is not null and last_year.value is not null then last_year.denominator end
+            as last_year_denominator
+    from points
+    left join points as previous
+        on
+            points.kpi_id = previous.kpi_id
+            and points.geography_type = previous.geography_type
+            and points.geography_code = previous.geography_code
+            and points.period_grain = previous.period_grain
+            and points.previous_start = previous.period_start
+    left join points as last_year
+        on
+            points.kpi_id = last_year.kpi_id
+            and points.geography_type = last_year.geography_type
+            and points.geography_code = last_year.geography_code
+            and points.period_grain = last_year.period_grain
+            and points.last_year_start = last_year.period_start
+),
+
+summed as (
+    select
+        *,
+        count(shared_numerator) over year_so_far as ytd_periods,
+        sum(shared_numerator) over year_so_far as ytd_numerator,
+        sum(shared_denominator) over year_so_far as ytd_denominator,
+        sum(last_year_numerator) over year_so_far as ytd_last_year_numerator,
+        sum(last_year_denominator) over year_so_far as ytd_last_year_denominator,
+        count(value) over last_12 as rolling_periods,
+        sum(numerator) over last_12 as rolling_numerator,
+        sum(denominator) over last_12 as rolling_denominator,
+        count(value) over before_12 as earlier_periods,
+        sum(numerator) over before_12 as earlier_numerator,
+        sum(denominator) over before_12 as earlier_denominator
+    from paired
+    window
+        year_so_far as (
+            partition by kpi_id, geography_type, geography_code, period_grain, period_year order by period_start
+        ),
+        last_12 as (
+            partition by kpi_id, geography_type, geography_code, period_grain order by period_start
+            range between interval '11 months' preceding and current row
+        ),
+        before_12 as (
+            partition by kpi_id, geography_type, geography_code, period_grain order by period_start
+            range between interval '23 months' preceding and interval '12 months' preceding
+        )
+),
+
+figures as (
+    select
+        *,
+        {{ kpi_figure('ytd_numerator', 'ytd_denominator', 'multiplier') }} as ytd_value,
+        {{ kpi_figure('ytd_last_year_numerator', 'ytd_last_year_denominator', 'multiplier') }} as ytd_last_year_value,
+        -- Twelve months are twelve or there is no such sum.
+        case
+            when rolling_periods = 12 then {{ kpi_figure('rolling_numerator', 'rolling_denominator', 'multiplier') }}
+        end as rolling_value,
+        case
+            when earlier_periods = 12 then {{ kpi_figure('earlier_numerator', 'earlier_denominator', 'multiplier') }}
+        end as earlier_value
+    from summed
+),
+
+targets as (
+    select * from {{ ref('kpi_target') }}
+)
+
+select
+    kpi_id,
+    kpi_version,
+    geography_type,
+    geography_code,
+    period_grain,
+    period_start,
+    'period' as comparison,
+    value as current_value,
+    previous_value as compared_value,
+    previous_start as compared_period_start,
+    1 as periods,
+    threshold_period as threshold,
+    direction,
+    is_share,
+    null::text as target_type
+from figures
+union all
+select
+    kpi_id,
+    kpi_version,
+    geography_type,
+    geography_code,
+    period_grain,
+    period_start,
+    'year' as comparison,
+    value as current_value,
+    last_year_value as compared_value,
+    last_year_start as compared_period_start,
+    1 as periods,
+    threshold_year as threshold,
+    direction,
+    is_share,
+    null::text as target_type
+from figures
+union all
+select
+    kpi_id,
+    kpi_version,
+    geography_type,
+    geography_code,
+    period_grain,
+    period_start,
+    'ytd' as comparison,
+    ytd_value as current_value,
+    ytd_last_year_value as compared_value,
+    last_year_start as compared_period_start,
+    ytd_periods::integer as periods,
+    threshold_year as threshold,
+    direction,
+    is_share,
+    null::text as target_type
+from figures
+where is_flow and period_grain <> 'year'
+union all
+select
+    kpi_id,
+    kpi_version,
+    geography_type,
+    geography_code,
+    period_grain,
+    period_start,
+    'rolling_12' as comparison,
+    rolling_value as current_value,
+    earlier_value as compared_value,
+    last_year_start as compared_period_start,
+    rolling_periods::integer as periods,
+    threshold_year as threshold,
+    direction,
+    is_share,
+    null::text as target_type
+from figures
+where is_flow and period_grain = 'month'
+union all
+select
+    figures.kpi_id,
+    figures.kpi_version,
+    figures.geography_type,
+    figures.geography_code,
+    figures.period_grain,
+    figures.period_start,
+    'target' as comparison,
+    figures.value as current_value,
+    -- Inside a range there is no distance to it; outside, the nearer end is what was missed.
+    case
+        when targets.target_type = 'range'
+            then least(greatest(figures.value, targets.target_low), targets.target_high)
+        else targets.target_value
+    end as compared_value,
+    figures.period_start as compared_period_start,
+    1 as periods,
+    figures.threshold_target as threshold,
+    figures.direction,
+    figures.is_share,
+    targets.target_type
+from figures
+inner join targets
+    on
+        figures.kpi_id = targets.kpi_id
+        and figures.geography_type = targets.geography_type
+        and figures.geography_code = targets.geography_code
+        and figures.period_grain = targets.period_grain
+        and figures.period_start = targets.period_start

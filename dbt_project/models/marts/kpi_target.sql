@@ -1,0 +1,77 @@
+-- What a figure is measured against: one row per KPI, place and period that has a target, future periods too where the
+-- target is a trajectory.
+with kpis as (
+    select * from {{ ref('mart_kpi') }}
+),
+
+points as (
+    select * from {{ ref('kpi_current') }}
+),
+
+trajectories as (
+    select
+        measure_id as kpi_id,
+        'city' as geography_type,
+        'toronto' as geography_code,
+        period_grain,
+        period_start,
+        'trajectory' as target_type,
+        target as target_value,
+        null::numeric as target_low,
+        null::numeric as target_high
+    from {{ ref('int_dashboard_points') }}
+    where target is not null
+),
+
+constants as (
+    select
+        points.kpi_id,
+        points.geography_type,
+        points.geography_code,
+        points.period_grain,
+        points.period_start,
+        kpis.target_type,
+        case when kpis.target_type <> 'range' then kpis.target_value end as target_value,
+        case when kpis.target_type = 'range' then kpis.target_low end as target_low,
+        case when kpis.target_type = 'range' then kpis.target_high end as target_high
+    from points
+    inner join kpis on points.kpi_id = kpis.kpi_id
+    where kpis.target_type in ('floor', 'ceiling', 'service_standard', 'range')
+),
+
+-- Mean of the figures of the years before; only a full set of years is a baseline.
+baselines as (
+    select
+        points.kpi_id,
+        points.geography_type,
+        points.geography_code,
+        points.period_grain,
+        points.period_start,
+        'historical_baseline' as target_type,
+        trim_scale(round(avg(earlier.value), 12)) as target_value,
+        null::numeric as target_low,
+        null::numeric as target_high
+    from points
+    inner join kpis on points.kpi_id = kpis.kpi_id and kpis.target_type = 'historical_baseline'
+    inner join points as earlier
+        on
+            points.kpi_id = earlier.kpi_id
+            and points.geography_type = earlier.geography_type
+            and points.geography_code = earlier.geography_code
+            and earlier.period_year between points.period_year - kpis.target_baseline_years and points.period_year - 1
+    where earlier.value is not null
+    group by
+        points.kpi_id,
+        points.geography_type,
+        points.geography_code,
+        points.period_grain,
+        points.period_start,
+        kpis.target_baseline_years
+    having count(distinct earlier.period_year) = kpis.target_baseline_years
+)
+
+select * from trajectories
+union all
+select * from constants
+union all
+select * from baselines

@@ -1,0 +1,119 @@
+-- How each data set stands: what it last delivered, what is held back, what its checks say. Checks of the landing gate
+-- count for the newest load of each file; a freshness check for its newest run. The night of a check is left out, so that
+-- a night without news changes nothing here.
+with datasets as (
+    {{ dataset_registry_rows() | indent(4) }}
+),
+
+batches as (
+    select distinct on (batches.dataset, files.name)
+        batches.dataset,
+        files.name,
+        batches.batch_id,
+        batches.state,
+        batches.night,
+        batches.rows_loaded
+    from {{ source('ops', 'batch') }} as batches
+    inner join {{ source('ops', 'landed_file') }} as files on batches.file_id = files.file_id
+    where batches.state in ('loaded', 'quarantined', 'superseded')
+    order by batches.dataset, files.name, batches.night desc, batches.batch_id desc
+),
+
+loads as (
+    select
+        dataset,
+        max(night) filter (where state <> 'quarantined') as last_delivery_night,
+        count(*) filter (where state = 'loaded') as files,
+        sum(rows_loaded) filter (where state = 'loaded') as rows_loaded
+    from batches
+    group by dataset
+),
+
+held_rows as (
+    select
+        dataset,
+        count(*) as rows_held
+    from {{ source('quarantine', 'rows') }}
+    where state = 'held'
+    group by dataset
+),
+
+held_files as (
+    select
+        dataset,
+        count(distinct name) as files_held
+    from {{ source('quarantine', 'files') }}
+    where state = 'held'
+    group by dataset
+),
+
+latest_checks as (
+    select
+        results.subject as dataset,
+        results.border,
+        results.status
+    from {{ source('ops', 'check_result') }} as results
+    inner join batches
+        on
+            results.batch_id = batches.batch_id
+            and results.subject = batches.dataset
+    where results.border = 'landing'
+    union all
+    select
+        newest.dataset,
+        newest.border,
+        newest.status
+    from (
+        select distinct on (subject, suite, check_name)
+            subject as dataset,
+            border,
+            status
+        from {{ source('ops', 'check_result') }}
+        where border = 'freshness'
+        order by subject, suite, check_name, night desc, check_result_id desc
+    ) as newest
+),
+
+checks as (
+    select
+        dataset,
+        count(*) filter (where status = 'pass') as checks_passed,
+        count(*) filter (where status = 'warn') as checks_warned,
+        count(*) filter (where status = 'fail') as checks_failed,
+        count(*) filter (where status = 'known') as known_issues,
+        max(case status when 'fail' then 3 when 'warn' then 2 when 'known' then 1 else 0 end)
+        filter (where border = 'freshness') as worst_freshness
+    from latest_checks
+    group by dataset
+)
+
+select
+    datasets.dataset,
+    datasets.description,
+    datasets.owner,
+    datasets.steward,
+    datasets.licence,
+    datasets.privacy_class,
+    datasets.tier,
+    loads.last_delivery_night,
+    coalesce(loads.files, 0)::integer as files,
+    coalesce(loads.rows_loaded, 0)::bigint as rows_loaded,
+    coalesce(held_rows.rows_held, 0)::bigint as rows_quarantined,
+    coalesce(held_files.files_held, 0)::integer as files_quarantined,
+    coalesce(checks.checks_passed, 0)::integer as checks_passed,
+    coalesce(checks.checks_warned, 0)::integer as checks_warned,
+    coalesce(checks.checks_failed, 0)::integer as checks_failed,
+    coalesce(checks.known_issues, 0)::integer as known_issues,
+    case
+        when loads.last_delivery_night is null then 'never_delivered'
+        when checks.worst_freshness is null then 'not_checked'
+        when checks.worst_freshness = 3 then 'stale'
+        when checks.worst_freshness = 2 then 'late'
+        when checks.worst_freshness = 1 then 'known_issue'
+        else 'fresh'
+    end as freshness_state
+from datasets
+left join loads on datasets.dataset = loads.dataset
+left join held_rows on datasets.dataset = held_rows.dataset
+left join held_files on datasets.dataset = held_files.dataset
+left join checks on datasets.dataset = checks.dataset

@@ -1,0 +1,120 @@
+-- The registry: one row per KPI. Our own come from the YAML beside their SQL; those of the dashboard feed from the feed's
+-- current delivery, with names, dimension and owner from the list beside `dashboard_feed`. A measure that the list does
+-- not know is published under its category's dimension and marked; one that has left the feed stays, inactive.
+with registered as (
+    {{ kpi_registry_rows() | indent(4) }}
+),
+
+own as (
+    select * from registered
+    where model_name <> 'dashboard_feed'
+),
+
+listed as (
+    select * from registered
+    where model_name = 'dashboard_feed'
+),
+
+feed as (
+    select * from {{ ref('int_dashboard_definitions') }}
+),
+
+feed_kpis as (
+    select
+        coalesce(feed.measure_id, listed.kpi_id) as kpi_id,
+        'feed' as origin,
+        'dashboard_feed' as model_name,
+        coalesce(listed.name_en, feed.measure_name) as name_en,
+        coalesce(listed.name_fr, feed.measure_name) as name_fr,
+        coalesce(listed.definition_en, feed.measure_name) as definition_en,
+        coalesce(listed.definition_fr, feed.measure_name) as definition_fr,
+        feed.measure_name as source_name,
+        coalesce(
+            listed.dimension,
+            case feed.category
+                when 'Services' then 'service_delivery'
+                when 'Economy' then 'quality_of_life'
+                when 'Community Vulnerability' then 'quality_of_life'
+                when 'Crime' then 'neighbourhood'
+                when 'Development & Construction' then 'neighbourhood'
+                else 'corporate_performance'
+            end
+        ) as dimension,
+        coalesce(listed.report_section, 'accountability_transparency_openness') as report_section,
+        coalesce(listed.measure_type, 'statistic') as measure_type,
+        coalesce(
+            listed.unit,
+            case feed.value_type when 'currency' then 'cad' when 'percent' then 'percent' else 'number' end
+        ) as unit,
+        coalesce(feed.decimals, listed.decimals, 0) as decimals,
+        coalesce(feed.desired_direction, listed.direction, 'none') as direction,
+        coalesce(feed.period_grain, listed.period_grain) as period_grain,
+        coalesce(feed.is_year_to_date, listed.is_flow, false) as is_flow,
+        coalesce(feed.period_threshold, listed.threshold_period, 0) as threshold_period,
+        coalesce(feed.year_threshold, listed.threshold_year, listed.threshold_period, 0) as threshold_year,
+        coalesce(feed.target_threshold, listed.threshold_target, listed.threshold_period, 0) as threshold_target,
+        case when feed.has_targets then 'trajectory' else 'none' end as target_type,
+        null::numeric as target_value,
+        null::numeric as target_low,
+        null::numeric as target_high,
+        null::integer as target_baseline_years,
+        coalesce(listed.multiplier, 1) as multiplier,
+        coalesce(listed.owner, 'City Manager''s Office') as owner,
+        coalesce(listed.steward, 'Performance Office') as steward,
+        coalesce(listed.sources, 'dashboard_measures, dashboard_targets') as sources,
+        coalesce(listed.privacy_class, 'public') as privacy_class,
+        coalesce(listed.version, 1) as version,
+        coalesce(listed.suitable_for_signals, false) as suitable_for_signals,
+        feed.category,
+        feed.data_source_note as source_note,
+        feed.city_perspective,
+        listed.kpi_id is not null as is_registered,
+        feed.measure_id is not null as is_active
+    from feed
+    full join listed on feed.measure_id = listed.kpi_id
+),
+
+own_kpis as (
+    select
+        kpi_id,
+        'own' as origin,
+        model_name,
+        name_en,
+        name_fr,
+        definition_en,
+        definition_fr,
+        null::text as source_name,
+        dimension,
+        report_section,
+        measure_type,
+        unit,
+        coalesce(decimals, 0) as decimals,
+        direction,
+        period_grain,
+        coalesce(is_flow, false) as is_flow,
+        coalesce(threshold_period, 0) as threshold_period,
+        coalesce(threshold_year, threshold_period, 0) as threshold_year,
+        coalesce(threshold_target, threshold_period, 0) as threshold_target,
+        coalesce(target_type, 'none') as target_type,
+        target_value,
+        target_low,
+        target_high,
+        target_baseline_years,
+        coalesce(multiplier, 1) as multiplier,
+        owner,
+        coalesce(steward, owner) as steward,
+        sources,
+        coalesce(privacy_class, 'public') as privacy_class,
+        coalesce(version, 1) as version,
+        coalesce(suitable_for_signals, false) as suitable_for_signals,
+        null::text as category,
+        null::text as source_note,
+        null::text as city_perspective,
+        true as is_registered,
+        true as is_active
+    from own
+)
+
+select * from feed_kpis
+union all
+select * from own_kpis

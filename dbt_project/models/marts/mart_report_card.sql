@@ -1,0 +1,25 @@
+-- What others publish about Toronto, edition by edition. Grades of different publishers are never averaged.
+select
+    publisher,
+    report_card,
+    edition,
+    edition_year,
+    indicator,
+    toronto_value,
+    unit,
+    rank,
+    peers,
+    standing,
+    grade,
+    best_value,
+    median_value,
+    toronto_value - best_value as gap_to_best,
+    toronto_value - median_value as gap_to_median,
+    direction,
+    is_better_than_median,
+    method_note,
+    toronto_perspective,
+    url,
+    retrieved_on,
+    is_latest_edition
+from {{ ref('int_report_cards') }}

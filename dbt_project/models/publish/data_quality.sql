@@ -1,0 +1,20 @@
+-- One row per data set.
+select
+    dataset,
+    description,
+    owner,
+    steward,
+    licence,
+    privacy_class,
+    tier,
+    last_delivery_night,
+    files,
+    rows_loaded,
+    rows_quarantined,
+    files_quarantined,
+    checks_passed,
+    checks_warned,
+    checks_failed,
+    known_issues,
+    freshness_state
+from {{ ref('mart_data_quality') }}

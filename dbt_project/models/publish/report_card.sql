@@ -1,0 +1,25 @@
+-- One row per publisher, report card, edition and indicator.
+select
+    publisher,
+    report_card,
+    edition,
+    edition_year,
+    indicator,
+    toronto_value,
+    unit,
+    rank,
+    peers,
+    standing,
+    grade,
+    best_value,
+    median_value,
+    gap_to_best,
+    gap_to_median,
+    direction,
+    is_better_than_median,
+    method_note,
+    toronto_perspective,
+    url,
+    retrieved_on,
+    is_latest_edition
+from {{ ref('mart_report_card') }}

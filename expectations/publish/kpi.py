@@ -1,0 +1,80 @@
+"""The registry: nobody's KPI disappears, and nothing is judged that has no better way."""
+
+from __future__ import annotations
+
+from cityperf.quality.gate import OWNER, Candidate
+from cityperf.quality.results import Rule
+from cityperf.quality.suites import sql_rule
+
+DIMENSIONS = ["service_delivery", "quality_of_life", "neighbourhood", "customer_service", "corporate_performance"]
+
+
+def rules(candidate: Candidate) -> list[Rule]:
+    listed = [
+        Rule(
+            check="allowed.dimension",
+            expectation="ExpectColumnValuesToBeInSet",
+            arguments={"column": "dimension", "value_set": DIMENSIONS},
+            severity="block",
+            owner=OWNER,
+            runbook="publish.md#allowed-values",
+            expected=f"dimension to be one of {', '.join(DIMENSIONS)}",
+            location="column dimension",
+            remedy="put the KPI under one of the corporate dimensions in its YAML",
+        ),
+        Rule(
+            check="allowed.direction",
+            expectation="ExpectColumnValuesToBeInSet",
+            arguments={"column": "direction", "value_set": ["up", "down", "none", "range"]},
+            severity="block",
+            owner=OWNER,
+            runbook="publish.md#allowed-values",
+            expected="direction to be up, down, none or range",
+            location="column direction",
+            remedy="decide which way is better in the KPI's YAML; none if neither is",
+        ),
+        Rule(
+            check="identifier_form",
+            expectation="UnexpectedRowsExpectation",
+            # Feed ids keep two decimals or more, as text: 1.10 is not 1.1.
+            arguments=sql_rule(
+                "select kpi_id, name_en from t where kpi_id !~ '^([0-9]+[.][0-9]{{2,}}|[A-Z0-9][A-Z0-9-]+)$'"
+            ),
+            severity="block",
+            owner=OWNER,
+            runbook="publish.md#keys",
+            expected="ids such as 1.10 or CS-311-02",
+            location="column kpi_id",
+            remedy="an id that lost its trailing zero names another KPI: keep ids as text everywhere",
+        ),
+        Rule(
+            check="named_and_owned",
+            expectation="UnexpectedRowsExpectation",
+            arguments=sql_rule(
+                "select kpi_id from t "
+                "where coalesce(name_en, '') = '' or coalesce(unit, '') = '' or coalesce(owner, '') = ''"
+            ),
+            severity="block",
+            owner=OWNER,
+            runbook="publish.md#values",
+            expected="a name, a unit and an owner for every KPI",
+            remedy="fill them in the KPI's YAML",
+        ),
+    ]
+    if candidate.has("kpi", "kpi_id"):
+        listed.append(
+            Rule(
+                check="no_kpi_vanished",
+                expectation="UnexpectedRowsExpectation",
+                arguments=sql_rule(
+                    "select up.kpi_id from publish.kpi as up "
+                    "where not exists (select from t where t.kpi_id = up.kpi_id)"
+                ),
+                severity="block",
+                owner=OWNER,
+                runbook="publish.md#vanished-kpis",
+                expected="every KPI of the release that is up",
+                remedy="a KPI is retired by marking it inactive, never by dropping it",
+            )
+        )
+    return listed

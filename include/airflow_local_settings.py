@@ -1,0 +1,33 @@
+"""Airflow imports this at its start. In the scheduler (CITYPERF_PRELOAD) it loads what tasks will need.
+
+LocalExecutor forks its workers, and they fork a process for each task: what is loaded here is there at once
+in every task, and its memory is shared. Great Expectations alone takes seconds to import.
+"""
+
+import gc
+import importlib
+import os
+import time
+from pathlib import Path
+
+PRELOADED = (
+    "psycopg",
+    "psycopg_binary",
+    "requests",
+    "yaml",
+    "pydantic",
+    "pyarrow",
+    "great_expectations",
+    "dbt.cli.main",
+    "dbt.adapters.postgres",
+)
+
+if os.environ.pop("CITYPERF_PRELOAD", None):
+    for module in PRELOADED:
+        importlib.import_module(module)
+    gc.collect()
+
+# In a new installation the tables are still being made meanwhile; the file tells when they are there.
+ready = os.environ.pop("CITYPERF_WAIT_FOR", None)
+while ready and not Path(ready).exists():
+    time.sleep(0.05)

@@ -1,0 +1,5 @@
+import sys
+
+from cityperf.cli import main
+
+sys.exit(main())

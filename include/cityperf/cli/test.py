@@ -1,0 +1,41 @@
+"""`cityperf test`: the tests, in the environment that they need and in nobody's home."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from cityperf.config import ROOT
+
+
+@click.command(
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,
+        "help_option_names": [],
+    }
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test(arguments: tuple[str, ...]) -> None:
+    """Run the tests; arguments go to pytest (--strict-skips fails if a test was skipped).
+
+    A temporary home is used and removed, so the tests never touch the state of the person who runs them.
+    """
+    home = Path(tempfile.mkdtemp(prefix="cityperf-home-"))
+    home.chmod(0o755)  # a server that dropped root must be able to pass
+    environment = {**os.environ, "CITYPERF_HOME": str(home), "PYTHONPATH": str(ROOT / "include")}
+    if os.environ.get("CITYPERF_TEST_HOME"):
+        environment["CITYPERF_HOME"] = os.environ["CITYPERF_TEST_HOME"]
+    try:
+        done = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    sys.exit(done.returncode)

@@ -1,0 +1,109 @@
+"""The files of a CKAN package whose name matches: file ids and names change, the package does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any, Final
+from urllib.parse import quote, unquote, urlsplit
+
+from cityperf.extract.refusal import Refused
+from cityperf.extract.visit import Landed, Visit
+
+_SUFFIXES: Final = {
+    ".csv": "CSV",
+    ".xlsx": "XLSX",
+    ".xlsm": "XLSX",
+    ".xls": "XLSX",
+    ".zip": "ZIP",
+    ".gz": "CSV",
+    ".json": "JSON",
+    ".geojson": "GEOJSON",
+    ".xml": "XML",
+}
+_READABLE: Final = {
+    "auto": {"CSV", "XLSX", "XLS", "XLSM", "ZIP"},
+    "csv": {"CSV", "ZIP", "TXT"},
+    "xlsx": {"XLSX", "XLS", "XLSM"},
+    "json": {"JSON"},
+    "geojson": {"GEOJSON", "JSON"},
+}
+
+
+def fetch(
+    visit: Visit, *, base_url: str, package: str, match: str, allow_hosts: tuple[str, ...] = ()
+) -> Iterator[Landed]:
+    """Lands every matching resource, the earliest modified first, so that the last one is the latest
+    delivery.
+
+    `match` is searched in the resource's name, then in its file's name; named groups go into the manifest.
+    Other formats of the same resource (the portal keeps CSV, XML and JSON copies) are passed over.
+    """
+    client = visit.client(base_url, also=allow_hosts)
+    address = f"{base_url.rstrip('/')}/api/3/action/package_show?id={quote(package)}"
+    _, answer = client.page(address, what="a CKAN package as JSON")
+    result = answer.get("result") if isinstance(answer, dict) else None
+    if not isinstance(result, dict) or not answer.get("success", True):
+        raise Refused("a CKAN package with resources", str(answer)[:120], address, "check the package's name")
+    chosen = choose(result.get("resources") or [], match, visit.contract.extract.read.format)
+    if not chosen:
+        names = (
+            ", ".join(repr(each.get("name")) for each in result.get("resources") or [])
+            or "no resource at all"
+        )
+        raise Refused(
+            f"a resource that matches {match!r}", names, address, "check `match` against the new names"
+        )
+    for name, groups, resource in chosen:
+        meta = {
+            "resource_id": resource.get("id"),
+            "resource_name": resource.get("name"),
+            "source_modified": modified(resource),
+            "groups": groups,
+        }
+        yield visit.download(client, str(resource["url"]), name, meta=meta)
+
+
+def choose(
+    resources: list[dict[str, Any]], match: str, kind: str
+) -> list[tuple[str, dict[str, str], dict[str, Any]]]:
+    """(file name, named groups, resource) of the resources to fetch, in order of delivery."""
+    pattern = re.compile(match)
+    hits: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+    for resource in resources:
+        if resource.get("state", "active") != "active" or not resource.get("url"):
+            continue
+        file_name = unquote(PurePosixPath(urlsplit(str(resource["url"])).path).name)
+        found = pattern.search(str(resource.get("name") or "")) or pattern.search(file_name)
+        if not found or _format(resource, file_name) not in _READABLE[kind]:
+            continue
+        name = file_name if PurePosixPath(file_name).suffix else f"{resource.get('name')}.csv"
+        hits.append((name, {k: v for k, v in found.groupdict().items() if v is not None}, resource))
+    # A table of the datastore comes with a CSV copy in the same package: the copy is a plain file, so it is
+    # taken.
+    copied = {r.get("datastore_resource_id") for _, _, r in hits if r.get("is_datastore_cache_file")}
+    hits = [hit for hit in hits if hit[2].get("id") not in copied]
+    hits.sort(key=lambda hit: (modified(hit[2]), hit[0], str(hit[2].get("id"))))
+    seen: dict[str, int] = {}
+    unique = []
+    for name, groups, resource in hits:
+        seen[name] = seen.get(name, 0) + 1
+        unique.append((name if seen[name] == 1 else f"{resource.get('name')} {name}", groups, resource))
+    return unique
+
+
+def modified(resource: dict[str, Any]) -> str:
+    """The resource's own time stamp as sortable text; CKAN writes it with and without T and microseconds."""
+    text = str(resource.get("last_modified") or resource.get("created") or "")
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=None).isoformat(timespec="microseconds")
+    except ValueError:
+        return text
+
+
+def _format(resource: dict[str, Any], file_name: str) -> str:
+    """The file's own ending is trusted first: the catalogue calls zipped CSV 'CSV' or 'ZIP' as it likes."""
+    suffix = PurePosixPath(file_name).suffix.lower()
+    return _SUFFIXES.get(suffix) or str(resource.get("format") or "").upper()

@@ -1,0 +1,158 @@
+"""What a connector works with during one visit to one source: the night, a client, landing, and what is
+known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from cityperf.config import Settings
+from cityperf.sources import Contract
+
+if TYPE_CHECKING:
+    from cityperf.extract.http import Client, Reply
+    from cityperf.landing import Incoming
+
+
+@dataclass(frozen=True)
+class Known:
+    """The file that stands for a name now, with what the server said of it."""
+
+    file_id: int
+    sha256: str
+    url: str
+    etag: str | None
+    last_modified: str | None
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A file that the source offers tonight; it may well be the one that is known already."""
+
+    file_id: int
+    name: str
+
+
+@dataclass
+class Visit:
+    """One visit. `warnings` are kept in ops.fetch: things worth a look that stop nothing."""
+
+    settings: Settings
+    night: date
+    contract: Contract
+    db: Any
+    known: dict[str, Known]
+    patience: float | None = None
+    warnings: list[str] = field(default_factory=list)
+    _client: Client | None = None
+
+    def client(self, *urls: str, also: tuple[str, ...] = ()) -> Client:
+        """The HTTP client, allowed to reach the hosts of `urls` and the ones the contract names."""
+        if self._client is None:
+            from cityperf.extract.http import Client
+
+            hosts = tuple(dict.fromkeys([*((urlsplit(url).hostname or "") for url in urls), *also]))
+            self._client = Client(self.settings, self.night, hosts, patience=self.patience)
+        return self._client
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def download(
+        self,
+        client: Client,
+        url: str,
+        name: str,
+        *,
+        meta: dict[str, Any] | None = None,
+        check: Callable[[Incoming, Reply], None] | None = None,
+    ) -> Landed:
+        """Land one file, or recognise by a 304 that it is the known one. Sanity is checked before it gets a
+        name.
+        """
+        from cityperf import landing
+        from cityperf.extract.sanity import check_file
+
+        known = self.known.get(name)
+        conditional: dict[str, str] = {}
+        if known is not None and known.url == url:
+            if known.etag:
+                conditional["If-None-Match"] = known.etag
+            if known.last_modified:
+                conditional["If-Modified-Since"] = known.last_modified
+        with landing.incoming(self.settings) as arriving:
+
+            def sound(reply: Reply) -> None:
+                arriving.handle.flush()
+                (check or (lambda file, _: check_file(self.contract, name, file.path)))(arriving, reply)
+
+            reply = client.fetch(url, arriving, headers=conditional, check=sound)
+            if reply.status == 304 and known is not None:
+                return Landed(known.file_id, name)
+            return self.keep(
+                arriving,
+                name,
+                url,
+                meta=meta,
+                media_type=reply.headers.get("content-type"),
+                etag=reply.headers.get("etag"),
+                last_modified=reply.headers.get("last-modified"),
+            )
+
+    @contextmanager
+    def document(self) -> Iterator[Incoming]:
+        """A file that a connector writes itself: the pages of an API, one after the other."""
+        from cityperf import landing
+
+        with landing.incoming(self.settings) as arriving:
+            yield arriving
+
+    def keep(
+        self,
+        arriving: Incoming,
+        name: str,
+        url: str,
+        *,
+        meta: dict[str, Any] | None = None,
+        media_type: str | None = None,
+        etag: str | None = None,
+        last_modified: str | None = None,
+    ) -> Landed:
+        """Give the arrived bytes their place and their manifest row."""
+        from cityperf import landing
+
+        stored = landing.keep(self.settings, arriving)
+        file_id = landing.register(
+            self.settings,
+            self.db,
+            self.night,
+            self.contract.dataset,
+            name,
+            stored,
+            url=url,
+            media_type=media_type,
+            etag=etag,
+            last_modified=last_modified,
+            source_meta=meta,
+        )
+        return Landed(file_id, name)
+
+
+def write_page(arriving: Incoming, url: str, body: bytes, request: object | None = None) -> None:
+    """Append one answer of an API, its bytes untouched, to a landed document.
+
+    The document is a run of JSON values `{"cityperf_page": {"url": ..., "request": ...}, "body": <the
+    bytes>}`.
+    """
+    import json
+
+    head = json.dumps({"url": url, "request": request}, sort_keys=True)
+    arriving.write(b'{"cityperf_page": ' + head.encode() + b', "body": ')
+    arriving.write(body.strip())
+    arriving.write(b"}\n")

@@ -1,0 +1,59 @@
+"""The sample profile: every publisher's feeds, invented from seed, scale and night, in their real shapes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from datetime import date
+
+from cityperf.config import Settings, tonight
+from cityperf.portal import ckan
+from cityperf.portal.answers import Answer, Ask, Make, json_answer
+from cityperf.portal.sample import (
+    benchmarks,
+    budget,
+    commitments,
+    crime,
+    dashboard,
+    neighbourhoods,
+    service_requests,
+    statcan,
+    ttc,
+    valet,
+)
+from cityperf.portal.sample.world import Cache, World
+
+_PACKAGES = (ttc, budget, service_requests, neighbourhoods)
+_SERVICES = (dashboard, statcan, valet, crime)
+_DROPS = {module.FOLDER: module.drops for module in (benchmarks, commitments)}
+
+
+class SamplePortal:
+    """Answers for every address that a source contract of the warehouse names."""
+
+    def __init__(self, settings: Settings) -> None:
+        cache = Cache(settings.base / "portal-cache", settings.seed, settings.scale)
+        cache.prune()
+        self.world = World(settings.seed, settings.scale, cache)
+        for module in _PACKAGES:
+            ckan.package_uuid(module.PACKAGE)
+
+    def latest_night(self) -> date:
+        return tonight()
+
+    def answer(self, ask: Ask) -> Answer | None:
+        if ask.host == ckan.HOST:
+            return ckan.answer(ask, packages(self.world, ask.night)) or ckan.not_found(ask)
+        return next((found for s in _SERVICES if (found := s.answer(self.world, ask))), None)
+
+    def drops(self, folder: str, night: date) -> Mapping[str, Make] | None:
+        return _DROPS[folder](self.world, night) if folder in _DROPS else None
+
+    def missing(self, address: str, night: date) -> Answer:
+        return json_answer({"error": f"the sample has nothing at {address} on {night}"}, status=404)
+
+
+@functools.lru_cache(maxsize=8)
+def packages(world: World, night: date) -> tuple[ckan.Package, ...]:
+    """The CKAN packages as of a night."""
+    return tuple(module.package(world, night) for module in _PACKAGES)

@@ -1,0 +1,145 @@
+"""What may leave the warehouse: dbt exposures, the documented columns of their tables, and the licences behind them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from cityperf.config import ROOT, Settings
+from cityperf.errors import CityperfError
+
+FORMATS: Final = ("csv", "parquet", "json")
+
+
+class NoDictionary(CityperfError):
+    """dbt's manifest is missing or names nothing to export."""
+
+
+class Licensed(Protocol):
+    """What exports need to know of a source's contract."""
+
+    @property
+    def licence(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """One table that an exposure sends out: only `columns` leave, in this order."""
+
+    name: str
+    title: str
+    description: str
+    columns: dict[str, str]  # name → description
+    datasets: frozenset[str]  # raw data sets that the table is made of
+    formats: tuple[str, ...] = FORMATS
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """Tables on the allow-list and tables refused because a source of theirs has no licence (name → data sets)."""
+
+    allowed: dict[str, Allowed]
+    refused: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def manifest_path(settings: Settings) -> Path:
+    """dbt's manifest of this profile, or the project's own where the profile has none.
+
+    Raises NoDictionary when there is neither.
+    """
+    places = (settings.base / "dbt" / "manifest.json", ROOT / "dbt_project" / "target" / "manifest.json")
+    for place in places:
+        if place.exists():
+            return place
+    raise NoDictionary(
+        f"expected dbt's manifest at {places[0]}, found none; it says which tables may be exported: "
+        "run dbt parse (./cityperf refresh does)"
+    )
+
+
+def read_dictionary(
+    manifest: Mapping[str, Any], contracts: Mapping[str, Licensed], profile: str
+) -> Dictionary:
+    """The allow-list of a manifest's exposures with `meta.export`.
+
+    A table built from a source without a licence is refused, by name, except in the sample profile where all figures
+    are invented and carry the sample's own licence. Raises NoDictionary when no exposure exports anything.
+    """
+    nodes = manifest["nodes"]
+    allowed: dict[str, Allowed] = {}
+    refused: dict[str, tuple[str, ...]] = {}
+    for exposure in sorted(manifest.get("exposures", {}).values(), key=lambda e: str(e["name"])):
+        meta = {**exposure.get("meta", {}), **exposure.get("config", {}).get("meta", {})}
+        if not meta.get("export"):
+            continue
+        for unique_id in exposure["depends_on"]["nodes"]:
+            node = nodes.get(unique_id)
+            if node is None or node["resource_type"] != "model":
+                continue
+            name = str(node.get("alias") or node["name"])
+            datasets = frozenset(_datasets(manifest, unique_id))
+            without = tuple(sorted(d for d in datasets if d in contracts and contracts[d].licence is None))
+            if without and profile != "sample":
+                refused[name] = without
+                continue
+            formats = tuple(f for f in FORMATS if f in (meta.get("formats") or FORMATS))
+            allowed[name] = Allowed(
+                name,
+                str(exposure.get("label") or name),
+                " ".join(str(node.get("description") or "").split()),
+                _columns(exposure, node, meta.get("columns")),
+                datasets,
+                formats,
+            )
+    if not allowed:
+        raise NoDictionary(
+            "expected at least one exposure with meta.export in dbt's manifest, found none that may leave; "
+            "see dbt_project/models/publish/exposures.yml"
+        )
+    return Dictionary(dict(sorted(allowed.items())), dict(sorted(refused.items())))
+
+
+def _columns(exposure: Mapping[str, Any], node: Mapping[str, Any], listed: Any) -> dict[str, str]:
+    """Name → description of the columns that may leave, in the exposure's order; all documented ones if it lists none."""
+    documented = {
+        str(column["name"]): " ".join(str(column.get("description") or "").split())
+        for column in node["columns"].values()
+    }
+    names = [str(name) for name in listed] if listed else list(documented)
+    unknown = [name for name in names if not documented.get(name)]
+    if unknown:
+        raise NoDictionary(
+            f"expected every column of exposure {exposure['name']} to be described in the YAML of model {node['name']}, "
+            f"found no description of {', '.join(unknown)}; describe it or take it off the exposure"
+        )
+    return {name: documented[name] for name in names}
+
+
+def load_dictionary(settings: Settings, contracts: Mapping[str, Licensed]) -> Dictionary:
+    """`read_dictionary` of this profile's manifest."""
+    return read_dictionary(json.loads(manifest_path(settings).read_bytes()), contracts, settings.profile)
+
+
+def _datasets(manifest: Mapping[str, Any], start: str) -> Iterable[str]:
+    """Raw data sets anywhere upstream of a node. A model with `meta.lineage: metadata` reads about data, not data."""
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        unique_id = waiting.pop()
+        if unique_id in seen:
+            continue
+        seen.add(unique_id)
+        if unique_id.startswith("source."):
+            source = manifest["sources"][unique_id]
+            if source["source_name"] == "raw":
+                yield str(source.get("identifier") or source["name"])
+            continue
+        node = manifest["nodes"].get(unique_id)
+        if node is None:
+            continue
+        meta = {**node.get("meta", {}), **node.get("config", {}).get("meta", {})}
+        if meta.get("lineage") != "metadata":
+            waiting.extend(node.get("depends_on", {}).get("nodes", []))

@@ -1,0 +1,543 @@
+"""The files of a release: CSV for people, Parquet for machines, JSON for scripts, one descriptor for all of them.
+
+Equal tables give equal bytes: rows come in key order, writers have fixed options, and nothing says when it ran.
+Each table streams from the server in batches, so a release of any size needs the memory of one batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any, Final
+
+from psycopg import Connection, sql
+
+from cityperf.config import Settings
+from cityperf.db import connect
+from cityperf.errors import CityperfError
+from cityperf.publish.dictionary import Allowed, Dictionary
+from cityperf.publish.failpoints import reached
+from cityperf.publish.swap import SAMPLE_NOTICE
+from cityperf.publish.tables import SESSION, Column, Table
+
+BATCH: Final = 10_000
+BUILDING: Final = ".building-"
+SAMPLE_PREFIX: Final = "SAMPLE_"
+NUMBER: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+FORMULA: Final = "^[=+\\-@\\t\\r]"
+DECIMALS: Final = 20  # of a numeric column without a declared scale: PostgreSQL's quotients carry 16 to 20
+MEDIA: Final = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
+}
+LICENCES: Final = {
+    "OGL-Toronto": (
+        "Open Government Licence - Toronto",
+        "https://open.toronto.ca/open-data-licence/",
+        "Contains information licensed under the Open Government Licence - Toronto.",
+    ),
+    "StatCan-Open": (
+        "Statistics Canada Open Licence",
+        "https://www.statcan.gc.ca/en/terms-conditions/open-licence",
+        "Source: Statistics Canada. Reproduced and distributed on an as-is basis with the permission of "
+        "Statistics Canada.",
+    ),
+    "BoC-Terms": (
+        "Bank of Canada terms of use",
+        "https://www.bankofcanada.ca/terms/",
+        "Source: Bank of Canada. Not published with its endorsement.",
+    ),
+    "CC0-1.0": (
+        "Creative Commons Zero 1.0",
+        "https://creativecommons.org/publicdomain/zero/1.0/",
+        "Invented by the sample generator of this project; no attribution needed.",
+    ),
+}
+SAMPLE_LICENCE: Final = "CC0-1.0"
+_PARQUET: Final[dict[str, Any]] = {
+    "version": "2.6",
+    "data_page_version": "1.0",
+    "compression": "zstd",
+    "compression_level": 3,
+    "use_dictionary": True,
+    "write_statistics": True,
+    "store_schema": True,
+}
+
+
+class ExportFailed(CityperfError):
+    """A table cannot be written as it should be."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """One file of a release, its path relative to the release's folder."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One data set behind a release, for the descriptor's list of sources."""
+
+    dataset: str
+    title: str
+    url: str
+    licence: str | None
+    files: int
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a release says about itself on every file."""
+
+    number: int
+    night: date
+    profile: str
+    origins: tuple[Origin, ...] = ()
+
+    @property
+    def sample(self) -> bool:
+        return self.profile == "sample"
+
+    @property
+    def title(self) -> str:
+        plain = f"City Performance Warehouse, release {self.number}"
+        return f"{SAMPLE_NOTICE}: {plain}" if self.sample else plain
+
+
+def build(
+    connection: Connection[Any],
+    candidate: Mapping[str, Table],
+    dictionary: Dictionary,
+    notice: Notice,
+    folder: Path,
+) -> list[Written]:
+    """Write the files of a release into the empty `folder` and fsync them. Returns what was written, by path.
+
+    `connection` may read the tables; it is put into one read-only transaction, so all files show the same state.
+    Raises ExportFailed for a table that is on the allow-list and not there, or a value that has no exact form.
+    """
+    connection.execute(SESSION)
+    connection.commit()
+    connection.execute("set transaction isolation level repeatable read read only")
+    missing = sorted(set(dictionary.allowed) - set(candidate))
+    if missing:
+        raise ExportFailed(
+            f"expected the tables {', '.join(sorted(dictionary.allowed))} in the candidate, found no "
+            f"{', '.join(missing)}; build the publish models again or take them off the exposure"
+        )
+    resources: list[dict[str, Any]] = []
+    prefix = SAMPLE_PREFIX if notice.sample else ""
+    for number, (name, allowed) in enumerate(sorted(dictionary.allowed.items())):
+        table = _allowed_columns(candidate[name], allowed)
+        for format_ in allowed.formats:
+            path = folder / f"{prefix}{name}.{format_}"
+            with path.open("wb") as handle:
+                _WRITERS[format_](connection, table, handle, notice)
+                _sync(handle)
+            resources.append(_resource(path, format_, table, allowed, notice))
+        if number == 0:
+            reached("export.first_table")
+    connection.commit()
+    reached("export.tables")
+    texts = {
+        "datapackage.json": _descriptor(resources, dictionary, notice),
+        "README.md": _readme(resources, dictionary, notice),
+        "LICENCE.md": _licence_text(dictionary, notice),
+    }
+    if notice.sample:
+        texts["SAMPLE.txt"] = f"{SAMPLE_NOTICE}. Every figure in this folder was generated; none is about Toronto.\n"
+    for name, text in texts.items():
+        with (folder / name).open("wb") as handle:
+            handle.write(text.encode())
+            _sync(handle)
+    reached("export.described")
+    sync_folder(folder)
+    return [
+        Written(path.name, file_sha256(path), path.stat().st_size) for path in sorted(folder.iterdir())
+    ]
+
+
+def place(settings: Settings, number: int, building: Path) -> Path:
+    """Move a finished folder to its place in one rename; an unreleased one of that number makes way first."""
+    target = settings.releases / str(number)
+    if target.exists():
+        aside = settings.releases / f"{BUILDING}{number}-replaced-{secrets.token_hex(4)}"
+        target.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+    building.rename(target)
+    sync_folder(settings.releases)
+    return target
+
+
+def new_folder(settings: Settings, number: int) -> Path:
+    """An empty folder beside the releases, with a name that says it is not one."""
+    settings.releases.mkdir(parents=True, exist_ok=True)
+    folder = settings.releases / f"{BUILDING}{number}-{secrets.token_hex(4)}"
+    folder.mkdir()
+    return folder
+
+
+def link_current(settings: Settings, number: int) -> None:
+    """Point `releases/current` at a release, in one step; does nothing if it points there already."""
+    link = settings.releases / "current"
+    with contextlib.suppress(OSError):
+        if os.readlink(link) == str(number):  # noqa: PTH115  # Path.readlink would normalise
+            return
+    made = settings.releases / f"{BUILDING}link-{secrets.token_hex(4)}"
+    made.symlink_to(str(number), target_is_directory=True)
+    reached("link.made")
+    made.replace(link)
+    sync_folder(settings.releases)
+    reached("link.placed")
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in blocks."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's entries survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync(handle: IO[bytes]) -> None:
+    handle.flush()
+    os.fsync(handle.fileno())
+
+
+def _allowed_columns(table: Table, allowed: Allowed) -> Table:
+    """The table with the columns that may leave, in the order of the allow-list."""
+    there = {column.name: column for column in table.columns}
+    missing = [name for name in allowed.columns if name not in there]
+    if missing:
+        raise ExportFailed(
+            f"expected the columns {', '.join(allowed.columns)} in table {table.name}, found no {', '.join(missing)}; "
+            "build the publish models again or mend the exposure"
+        )
+    return Table(table.schema, table.name, tuple(there[name] for name in allowed.columns), table.key, table.comment)
+
+
+# -- CSV -----------------------------------------------------------------------------------------------------
+def _write_csv(connection: Connection[Any], table: Table, handle: IO[bytes], notice: Notice) -> None:
+    del notice  # the file's name carries the mark: a comment line would not be CSV
+    query = sql.SQL("copy (select {columns} from {table} order by {order}) to stdout (format csv, header)").format(
+        columns=sql.SQL(", ").join(_csv_column(column, table.name) for column in table.columns),
+        table=table.identifier,
+        order=table.order(),
+    )
+    with connection.cursor() as cursor, cursor.copy(query) as copy:
+        for row in copy:
+            # One message is one record; line feeds inside quoted text stay as they are, the record's end is CRLF.
+            handle.write(bytes(row)[:-1] + b"\r\n")
+
+
+def _csv_column(column: Column, table: str) -> sql.Composable:
+    name = sql.Identifier(table, column.name)
+    if column.is_text:
+        text = sql.SQL("case when {c} ~ {formula} and {c} !~ {number} then '''' || {c} else {c} end").format(
+            c=name, formula=sql.Literal(FORMULA), number=sql.Literal(NUMBER)
+        )
+    elif column.type == "boolean":
+        text = sql.SQL("{}::text").format(name)  # true and false instead of t and f
+    elif column.type.startswith("timestamp"):
+        zone = "" if column.type == "timestamp without time zone" else '"Z"'
+        text = sql.SQL("to_char({}, {})").format(name, sql.Literal(f'YYYY-MM-DD"T"HH24:MI:SS.US{zone}'))
+    elif column.type.endswith("[]"):
+        text = sql.SQL("to_json({})::text").format(name)
+    else:
+        text = name
+    return sql.SQL("{} as {}").format(text, sql.Identifier(column.name))
+
+
+# -- JSON ----------------------------------------------------------------------------------------------------
+def _write_json(connection: Connection[Any], table: Table, handle: IO[bytes], notice: Notice) -> None:
+    del notice  # an array of records stays an array of records; the file's name carries the mark
+    handle.write(b"[")
+    separator = b"\n"
+    for (record,) in _rows(
+        connection,
+        table,
+        sql.SQL("to_json(r)::text from (select {columns} from {table} order by {order}) as r").format(
+            columns=sql.SQL(", ").join(sql.Identifier(c.name) for c in table.columns),
+            table=table.identifier,
+            order=table.order(),
+        ),
+    ):
+        handle.write(separator + record.encode())
+        separator = b",\n"
+    handle.write(b"\n]\n")
+
+
+def _rows(connection: Connection[Any], table: Table, rest: sql.Composable) -> Iterator[tuple[Any, ...]]:
+    """Rows of a SELECT through a server-side cursor, a batch in memory at a time."""
+    with connection.cursor(name=f"export_{table.name}") as cursor:
+        cursor.itersize = BATCH
+        cursor.execute(sql.SQL("select ") + rest)
+        yield from cursor
+
+
+# -- Parquet -------------------------------------------------------------------------------------------------
+def _write_parquet(connection: Connection[Any], table: Table, handle: IO[bytes], notice: Notice) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fields = [
+        pa.field(column.name, _arrow_type(pa, connection, table, column), nullable=True)
+        for column in table.columns
+    ]
+    said = {"title": f"{notice.title}: {table.name}", "release": str(notice.number)}
+    if notice.sample:
+        said["sample"] = SAMPLE_NOTICE
+    schema = pa.schema(fields, metadata=said)
+    columns = sql.SQL(", ").join(_plain_column(column) for column in table.columns)
+    query = sql.SQL("{columns} from {table} order by {order}").format(
+        columns=columns, table=table.identifier, order=table.order()
+    )
+    with pq.ParquetWriter(handle, schema, **_PARQUET) as writer:
+        batch: list[tuple[Any, ...]] = []
+
+        def flush() -> None:
+            arrays = [
+                pa.array(values, type=field.type) for values, field in zip(zip(*batch, strict=True), schema, strict=True)
+            ]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=BATCH)
+            batch.clear()
+
+        for row in _rows(connection, table, query):
+            batch.append(row)
+            if len(batch) == BATCH:
+                flush()
+        if batch:
+            flush()
+
+
+def _plain_column(column: Column) -> sql.Composable:
+    name = sql.Identifier(column.name)
+    if column.type in ("json", "jsonb"):
+        return sql.SQL("{}::text").format(name)
+    if column.type.endswith("[]"):
+        return sql.SQL("to_json({})::text").format(name)
+    return name
+
+
+def _arrow_type(pa: Any, connection: Connection[Any], table: Table, column: Column) -> Any:
+    fixed = {
+        "smallint": pa.int16(),
+        "integer": pa.int32(),
+        "bigint": pa.int64(),
+        "real": pa.float32(),
+        "double precision": pa.float64(),
+        "boolean": pa.bool_(),
+        "date": pa.date32(),
+        "timestamp without time zone": pa.timestamp("us"),
+        "timestamp with time zone": pa.timestamp("us", tz="UTC"),
+    }
+    if column.type in fixed:
+        return fixed[column.type]
+    if column.type != "numeric":
+        return pa.string()
+    if column.scale is not None and column.precision is not None and column.precision <= 38:
+        return pa.decimal128(column.precision, column.scale)
+    digits, decimals = _extent(connection, table, column)
+    scale = max(decimals, min(DECIMALS, 38 - digits))
+    if digits + scale > 38:
+        raise ExportFailed(
+            f"expected numbers of at most 38 digits in {table.name}.{column.name}, found {digits} digits before and "
+            f"{decimals} after the point; round the column in its publish model"
+        )
+    return pa.decimal128(38, scale)
+
+
+def _extent(connection: Connection[Any], table: Table, column: Column) -> tuple[int, int]:
+    """Most digits before and after the decimal point in a numeric column."""
+    row = connection.execute(
+        sql.SQL(
+            "select coalesce(max(abs(trunc({c}))), 0), coalesce(max(scale(trim_scale({c}))), 0) from {t}"
+        ).format(c=sql.Identifier(column.name), t=table.identifier)
+    ).fetchone()
+    largest, decimals = row or (Decimal(0), 0)
+    if not Decimal(largest).is_finite():
+        raise ExportFailed(
+            f"expected finite numbers in {table.name}.{column.name}, found {largest}; mend its publish model"
+        )
+    return len(str(int(largest))), int(decimals)
+
+
+_WRITERS: Final = {"csv": _write_csv, "json": _write_json, "parquet": _write_parquet}
+
+
+# -- what the files say --------------------------------------------------------------------------------------
+def _resource(path: Path, format_: str, table: Table, allowed: Allowed, notice: Notice) -> dict[str, Any]:
+    name = table.name.replace("_", "-")
+    title = f"{SAMPLE_NOTICE}: {allowed.title}" if notice.sample else allowed.title
+    resource: dict[str, Any] = {
+        "name": name if format_ == "csv" else f"{name}-{format_}",
+        "type": "table" if format_ == "csv" else "file",
+        "title": title,
+        "description": allowed.description,
+        "path": path.name,
+        "scheme": "file",
+        "format": format_,
+        "mediatype": MEDIA[format_],
+        "bytes": path.stat().st_size,
+        "hash": f"sha256:{file_sha256(path)}",
+        "licenses": _licences(allowed.datasets, notice),
+        "schema": {
+            "fields": [_field(column, allowed, table) for column in table.columns],
+            "missingValues": [""],
+        },
+    }
+    if set(table.key) <= {column.name for column in table.columns} and table.key:
+        resource["schema"]["primaryKey"] = list(table.key)
+    if format_ == "csv":
+        resource["encoding"] = "utf-8"
+        resource["dialect"] = {"delimiter": ",", "lineTerminator": "\r\n", "quoteChar": '"', "header": True}
+    if notice.sample:
+        resource["sample"] = True
+    return resource
+
+
+_FIELD_TYPES: Final = {
+    "smallint": "integer", "integer": "integer", "bigint": "integer",
+    "numeric": "number", "real": "number", "double precision": "number",
+    "boolean": "boolean", "date": "date", "json": "any", "jsonb": "any",
+    "timestamp without time zone": "datetime", "timestamp with time zone": "datetime",
+}  # fmt: skip
+
+
+def _field(column: Column, allowed: Allowed, table: Table) -> dict[str, Any]:
+    field: dict[str, Any] = {
+        "name": column.name,
+        "type": _FIELD_TYPES.get(column.type, "array" if column.type.endswith("[]") else "string"),
+        "description": allowed.columns[column.name] or column.comment,
+    }
+    if field["type"] == "any":
+        field["type"] = "string"  # a column may hold lists and objects; its text is JSON
+    if not column.nullable or column.name in table.key:
+        field["constraints"] = {"required": True}
+    return field
+
+
+def _licences(datasets: frozenset[str], notice: Notice) -> list[dict[str, str]]:
+    names = {origin.licence for origin in notice.origins if origin.dataset in datasets and origin.licence}
+    if notice.sample or not names:
+        names = {SAMPLE_LICENCE if notice.sample else "OGL-Toronto"}
+    return [_licence(name) for name in sorted(names)]
+
+
+def _licence(name: str) -> dict[str, str]:
+    title, path, _ = LICENCES.get(name, (name, "", ""))
+    return {"name": name, "title": title, **({"path": path} if path else {})}
+
+
+def _all_datasets(dictionary: Dictionary) -> frozenset[str]:
+    return frozenset().union(*(allowed.datasets for allowed in dictionary.allowed.values()))
+
+
+def _descriptor(resources: Sequence[Mapping[str, Any]], dictionary: Dictionary, notice: Notice) -> str:
+    package: dict[str, Any] = {
+        "name": f"city-performance-{notice.profile}-release-{notice.number}",
+        "title": notice.title,
+        "description": "Key performance indicators of the City with their history, comparisons, benchmarks and origin.",
+        "version": str(notice.number),
+        "profile": "data-package",
+        "night": notice.night.isoformat(),
+        "keywords": ["municipal performance", "key performance indicators", "Toronto"],
+        "licenses": _licences(_all_datasets(dictionary), notice),
+        "sources": [
+            {"title": origin.title, "path": origin.url, "dataset": origin.dataset, "files": origin.files}
+            for origin in notice.origins
+            if origin.dataset in _all_datasets(dictionary)
+        ],
+        "resources": list(resources),
+    }
+    if notice.sample:
+        package["sample"] = True
+    if dictionary.refused:
+        package["refused"] = [
+            {"table": table, "reason": _why_refused(datasets)} for table, datasets in dictionary.refused.items()
+        ]
+    return json.dumps(package, indent=2, ensure_ascii=False) + "\n"
+
+
+def _why_refused(datasets: Sequence[str]) -> str:
+    return f"built from {', '.join(datasets)}, which carries no licence: it may not leave the warehouse"
+
+
+def _readme(resources: Sequence[Mapping[str, Any]], dictionary: Dictionary, notice: Notice) -> str:
+    lines = [f"# {notice.title}", ""]
+    if notice.sample:
+        lines += [f"**{SAMPLE_NOTICE}.** They show what the warehouse does; none of them is about Toronto.", ""]
+    lines += [
+        f"Made for the night of {notice.night.isoformat()} (Toronto). `datapackage.json` describes every file: types, "
+        "keys, licences, bytes and SHA-256.",
+        "",
+        "| table | what it holds | files |",
+        "|---|---|---|",
+    ]
+    for name, allowed in dictionary.allowed.items():
+        mine = [r for r in resources if str(r["path"]).removeprefix(SAMPLE_PREFIX).rsplit(".", 1)[0] == name]
+        files = ", ".join(f"`{r['path']}`" for r in mine)
+        lines.append(f"| {name} | {allowed.description.replace('|', '/')} | {files} |")
+    if dictionary.refused:
+        lines += ["", "## Left out", ""]
+        lines += [f"- `{table}`: {_why_refused(datasets)}." for table, datasets in dictionary.refused.items()]
+    lines += [
+        "",
+        "## Reading the files",
+        "",
+        "- CSV follows RFC 4180 in UTF-8: commas, double quotes, CRLF, a header. An empty field is no value, `\"\"` is an "
+        "empty text. It is meant for people: a text that a spreadsheet would run as a formula (it starts with `=`, `+`, "
+        "`-`, `@`, tab or carriage return and is not a number) has an apostrophe in front.",
+        "- Parquet and JSON hold every value exactly as it is in the database. Numbers without a declared scale are "
+        "decimals of 38 digits in Parquet.",
+        "- Rows are in key order. Equal data gives equal bytes.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _licence_text(dictionary: Dictionary, notice: Notice) -> str:
+    lines = ["# Licences", ""]
+    for licence in _licences(_all_datasets(dictionary), notice):
+        title, path, credit = LICENCES.get(licence["name"], (licence["name"], "", ""))
+        lines += [f"## {title}", "", *([path, ""] if path else []), *([credit, ""] if credit else [])]
+    if not notice.sample:
+        lines += ["## Sources", ""]
+        lines += [
+            f"- {origin.title} ({origin.licence}): {origin.url}"
+            for origin in notice.origins
+            if origin.dataset in _all_datasets(dictionary)
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def rewrite(settings: Settings, number: int, dictionary: Dictionary, notice: Notice, target: Path) -> list[Written]:
+    """Write the files of the release that is up once more, into the empty folder `target`."""
+    from cityperf.publish.swap import LIVE
+    from cityperf.publish.tables import tables
+
+    del number  # the notice carries it
+    with connect(settings, "publisher") as connection:
+        return build(connection, tables(connection, LIVE), dictionary, notice, target)

@@ -1,0 +1,168 @@
+"""The list of releases in `ops.release`: candidates are opened, held, discarded or released here."""
+
+from __future__ import annotations
+
+import contextlib
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, Literal
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from cityperf.config import ROOT, Settings
+from cityperf.db import connect
+from cityperf.errors import CityperfError
+
+LOCK: Final = 0x72656C65  # 'rele': the advisory lock that one release at a time holds
+PATIENCE: Final = "120s"
+
+State = Literal["candidate", "released", "held", "discarded"]
+
+
+class ReleaseBusy(CityperfError):
+    """Another process is making a release of this profile."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One row of ops.release."""
+
+    number: int
+    night: date
+    state: State
+    content_hash: str | None
+    code_version: str
+    stale_reason: str | None
+    created_at: datetime
+    released_at: datetime | None
+
+
+@contextmanager
+def exclusive(settings: Settings) -> Iterator[None]:
+    """Hold the release lock; a killed holder loses it with its connection.
+
+    Raises ReleaseBusy when somebody else still holds it after two minutes.
+    """
+    with connect(settings, "publisher", autocommit=True) as connection:
+        connection.execute(f"set lock_timeout = '{PATIENCE}'")
+        try:
+            connection.execute("select pg_advisory_lock(%s)", (LOCK,))
+        except psycopg.errors.LockNotAvailable as error:
+            raise ReleaseBusy(
+                f"expected to be the only one making a release of profile {settings.profile!r}, found another one at "
+                f"work for {PATIENCE}, in database {settings.warehouse_db}; wait for it to end and run again"
+            ) from error
+        yield
+
+
+def releases(connection: Connection[Any]) -> list[Release]:
+    """All releases, newest first."""
+    with connection.cursor(row_factory=class_row(Release)) as cursor:
+        return cursor.execute(
+            "select number, night, state, content_hash, code_version, stale_reason, created_at, released_at "
+            "from ops.release order by number desc"
+        ).fetchall()
+
+
+def current(connection: Connection[Any]) -> Release | None:
+    """The release that is up: the newest with state released."""
+    return next((each for each in releases(connection) if each.state == "released"), None)
+
+
+def open_number(connection: Connection[Any], night: date) -> int:
+    """Reserve a number for `night`, inside the caller's transaction.
+
+    A candidate of the same night, held or not, goes on; one of another night that was never finished is discarded
+    and its number, which nobody saw, is given out again.
+    """
+    known = releases(connection)
+    same = next((r for r in known if r.night == night and r.state in ("candidate", "held")), None)
+    connection.execute(
+        "update ops.release set state = 'discarded' where state = 'candidate' and number is distinct from %s",
+        (same and same.number,),
+    )
+    number = same.number if same else max((r.number for r in known if r.state in ("released", "held")), default=0) + 1
+    connection.execute(
+        "insert into ops.release (number, night, state, code_version) values (%s, %s, 'candidate', %s) "
+        "on conflict (number) do update set night = excluded.night, state = 'candidate', content_hash = null, "
+        "code_version = excluded.code_version, stale_reason = null, created_at = now(), released_at = null",
+        (number, night, code_version()),
+    )
+    forget_details(connection, number)
+    return number
+
+
+def forget_details(connection: Connection[Any], number: int) -> None:
+    """Remove what an earlier attempt at this number recorded."""
+    for table in ("release_file", "release_input", "restatement"):
+        connection.execute(f"delete from ops.{table} where number = %s", (number,))  # noqa: S608  # fixed names
+
+
+def open_candidate(settings: Settings, night: date) -> int:
+    """The number under which tonight's release is built. Idempotent per night."""
+    with exclusive(settings), connect(settings, "publisher") as connection:
+        return open_number(connection, night)
+
+
+def adopt(connection: Connection[Any], night: date, built_as: int | None) -> int:
+    """The candidate that stands in publish_next: tonight's, or an earlier one that nothing new has replaced.
+
+    `built_as` is the number that publish_next.release carries, if it has such a table.
+    """
+    unfinished = [r for r in releases(connection) if r.state in ("candidate", "held")]
+    chosen = next((r for r in unfinished if r.number == built_as), None) or next(
+        (r for r in unfinished if r.state == "candidate"), None
+    )
+    if chosen is None:
+        return open_number(connection, night)
+    connection.execute(
+        "update ops.release set state = 'candidate', night = %s where number = %s", (night, chosen.number)
+    )
+    return chosen.number
+
+
+def discard(connection: Connection[Any], number: int) -> None:
+    """Give a candidate up; its number is free again."""
+    connection.execute(
+        "update ops.release set state = 'discarded' where number = %s and state = 'candidate'", (number,)
+    )
+    forget_details(connection, number)
+
+
+def mark_stale(connection: Connection[Any], reason: str | None) -> None:
+    """Write on the release that is up why it is not newer (None takes the note off), for operators and for BI."""
+    connection.execute(
+        "update ops.release set stale_reason = case when number = (select max(number) from ops.release "
+        "where state = 'released') then %s end where state = 'released'",
+        (reason,),
+    )
+    # ops says it for certain; the published list says it too unless somebody has locked that table.
+    with contextlib.suppress(psycopg.errors.LockNotAvailable), connection.transaction():
+        connection.execute("set local lock_timeout = '2s'")
+        connection.execute("select ops.mark_release_stale(%s)", (reason,))
+
+
+def code_version() -> str:
+    """Version of the package and, in a clone, the commit it stands on; read from files, so it costs nothing."""
+    version = str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
+    head = ROOT / ".git" / "HEAD"
+    try:
+        text = head.read_text().strip()
+        if text.startswith("ref: "):
+            name = text.removeprefix("ref: ")
+            loose = ROOT / ".git" / name
+            packed = ROOT / ".git" / "packed-refs"
+            if loose.exists():
+                text = loose.read_text().strip()
+            else:
+                text = next(
+                    line.split(" ")[0] for line in packed.read_text().splitlines() if line.endswith(f" {name}")
+                )
+    except (OSError, StopIteration):
+        return version
+    return f"{version}+{text[:12]}"

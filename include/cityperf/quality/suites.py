@@ -1,0 +1,187 @@
+"""Running a suite: rules become Great Expectations expectations on one table, evaluated in SQL by the database.
+
+Great Expectations takes seconds to import, so it is imported when the first suite runs and never before.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from cityperf.config import ROOT, Role, Settings
+from cityperf.quality.results import Rule
+
+SUITES: Final = ROOT / "expectations"
+EXAMPLES: Final = 5
+_SQL: Final = "UnexpectedRowsExpectation"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one rule came to on a table; `found` is in words."""
+
+    rule: Rule
+    ok: bool
+    found: str
+
+
+def sql_rule(query: str) -> dict[str, Any]:
+    """Arguments of a rule that fails for every row its query returns; the query calls the table under test `t`.
+
+    Braces of the query's own must be doubled.
+    """
+    # Great Expectations aliases the batch itself unless the query has a join; before version 16 PostgreSQL wants one.
+    alias = " as given" if re.search(r"\bjoin\b", query, re.IGNORECASE) else ""
+    return {"unexpected_rows_query": f"with t as (select * from {{batch}}{alias}) {query}"}
+
+
+def run(settings: Settings, role: Role, schema: str, table: str, rules: Sequence[Rule]) -> list[Verdict]:
+    """Evaluate `rules` on a committed table, as `role`, over a connection of its own that is closed afterwards.
+
+    An expectation that cannot be evaluated (a column is missing, a value does not cast) counts as failed.
+    """
+    if not rules:
+        return []
+    gx = _great_expectations()
+    with _batch(gx, settings, role, schema, table) as batch:
+        verdicts = _validate(gx, batch, rules, "SUMMARY")
+        again = [v.rule for v in verdicts if not v.ok and v.rule.expectation == _SQL]
+        # The offending rows of a query are only handed out in full, so they are asked for when there are any.
+        detailed = {v.rule.check: v for v in _validate(gx, batch, again, "COMPLETE")} if again else {}
+    return [detailed.get(v.rule.check, v) for v in verdicts]
+
+
+def module(folder: str, name: str) -> ModuleType | None:
+    """The suite module expectations/<folder>/<name>.py, or None where nobody wrote one."""
+    path = SUITES / folder / f"{name}.py"
+    return _load(path, path.stat().st_mtime_ns) if path.exists() else None
+
+
+def modules(folder: str) -> dict[str, ModuleType]:
+    """All suite modules of expectations/<folder>, by name."""
+    found = {}
+    for path in sorted((SUITES / folder).glob("[a-z]*.py")):
+        loaded = module(folder, path.stem)
+        if loaded is not None:
+            found[path.stem] = loaded
+    return found
+
+
+@cache
+def _load(path: Path, stamp: int) -> ModuleType:
+    del stamp  # a changed file is another module
+    spec = importlib.util.spec_from_file_location(f"expectations_{path.parent.name}_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"expected a Python module, found {path}")
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+@cache
+def _great_expectations() -> Any:
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import great_expectations
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    return great_expectations
+
+
+@contextmanager
+def _batch(gx: Any, settings: Settings, role: Role, schema: str, table: str) -> Iterator[Any]:
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+    address = settings.dsn(role).replace("postgresql://", "postgresql+psycopg://", 1)
+    source = context.data_sources.add_postgres("warehouse", connection_string=address)
+    try:
+        asset = source.add_table_asset(table, schema_name=schema, table_name=table)
+        yield asset.add_batch_definition_whole_table("whole").get_batch()
+    finally:
+        engine = source.get_execution_engine()
+        engine.close()
+        engine.engine.dispose()
+        source.get_engine().dispose()
+
+
+def _validate(gx: Any, batch: Any, rules: Sequence[Rule], result_format: str) -> list[Verdict]:
+    expectations = gx.expectations
+    made = [
+        getattr(expectations, rule.expectation)(**rule.arguments, meta={"rule": number})
+        for number, rule in enumerate(rules)
+    ]
+    suite = gx.ExpectationSuite("suite", expectations=made)
+    outcome = batch.validate(
+        suite, result_format={"result_format": result_format, "partial_unexpected_count": EXAMPLES}
+    )
+    verdicts = {}
+    for each in outcome.results:
+        rule = rules[each.expectation_config.meta["rule"]]
+        verdicts[rule.check] = Verdict(rule, bool(each.success), _found(rule, each))
+    return [verdicts[rule.check] for rule in rules]
+
+
+def _found(rule: Rule, outcome: Any) -> str:
+    trouble = _exception(outcome.exception_info)
+    if trouble:
+        return f"that it could not be checked ({trouble})"
+    seen: Mapping[str, Any] = outcome.result or {}
+    if rule.expectation == _SQL:
+        return _rows_found(seen)
+    if "unexpected_count" in seen:
+        bad, of = seen["unexpected_count"], seen["element_count"]
+        if not bad:
+            return f"all of {of:,} rows as expected" if of else "no rows"
+        values = list(dict.fromkeys(repr(v) for v in seen.get("partial_unexpected_list", []) if v is not None))
+        return f"{bad:,} of {of:,} rows otherwise" + (f", such as {', '.join(values)}" if values else "")
+    if "details" in seen and "mismatched" in seen["details"]:
+        missing = seen["details"]["mismatched"].get("missing") or []
+        return f"no {', '.join(missing)}" if missing else "all of them"
+    observed = seen.get("observed_value")
+    if isinstance(observed, int):
+        return f"{observed:,}"
+    if isinstance(observed, list):
+        return "all of them"
+    return "as expected" if outcome.success else f"{observed!r}"
+
+
+def _rows_found(seen: Mapping[str, Any]) -> str:
+    count = int(seen.get("observed_value") or 0)
+    if not count:
+        return "no such row"
+    rows = (seen.get("details") or {}).get("unexpected_rows") or []
+    shown = "; ".join(_one_row(row) for row in rows[:3])
+    return f"{count:,} {'row' if count == 1 else 'rows'}" + (f", such as {shown}" if shown else "")
+
+
+def _one_row(row: Any) -> str:
+    values = row if isinstance(row, Mapping) else getattr(row, "_mapping", {"row": row})
+    return ", ".join(f"{name} {_short(value)}" for name, value in values.items() if not str(name).startswith("_"))
+
+
+def _short(value: Any) -> str:
+    text = "(none)" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _exception(info: Any) -> str | None:
+    """First line of an exception that an expectation raised; Great Expectations nests it by metric."""
+    if not isinstance(info, Mapping):
+        return None
+    if info.get("raised_exception"):
+        return str(info.get("exception_message") or "unknown").splitlines()[0][:300]
+    for nested in info.values():
+        said = _exception(nested)
+        if said:
+            return said
+    return None

@@ -1,0 +1,470 @@
+"""Source contracts: one reviewed YAML per data set, read into frozen models and checked before anything runs.
+
+A mistake is reported with its file and line. DAG files import this module, so it loads nothing heavy: no HTTP
+library, no database driver; connectors are imported for their signatures only.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_type_hints
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from cityperf.config import ROOT
+
+CONTRACTS: Final = ROOT / "include" / "sources"
+
+# Where each connector lives. A connector is a function `fetch(visit, *, ...)`; its keyword arguments are
+# what a contract's `extract` section may say.
+CONNECTORS: Final[dict[str, str]] = {
+    "http_file": "cityperf.extract.connectors.http_file",
+    "ckan_files": "cityperf.extract.connectors.ckan_files",
+    "statcan_wds": "cityperf.extract.connectors.statcan_wds",
+    "boc_valet": "cityperf.extract.connectors.boc_valet",
+    "arcgis_feature_server": "cityperf.extract.connectors.arcgis_feature_server",
+    "drop_folder": "cityperf.extract.connectors.drop_folder",
+    "reviewed_file": "cityperf.extract.connectors.reviewed_file",
+}
+
+_UNITS: Final = {"hour": 1, "day": 24, "week": 168}
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class ContractError(ValueError):
+    """One or more contracts are wrong. The message has one line per mistake: `file:line: what is wrong`."""
+
+
+def _duration(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    match = re.fullmatch(r"(\d+)\s+(hour|day|week)s?", str(value).strip())
+    if not match:
+        raise ValueError(f"expected a duration such as '40 days' or '6 hours', found {value!r}")
+    return timedelta(hours=int(match[1]) * _UNITS[match[2]])
+
+
+def _regex(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected a regular expression")
+    try:
+        re.compile(value)
+    except re.error as problem:
+        raise ValueError(f"not a regular expression: {problem}") from None
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Regex = Annotated[str, BeforeValidator(_regex)]
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Owner(_Strict):
+    division: str
+    steward: str
+
+
+class Privacy(_Strict):
+    """public: may be shown as it is. counts: small counts are suppressed. person_level: never in
+    quarantine's text.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    level: Literal["public", "counts", "person_level"] = Field(alias="class")
+
+
+class Schedule(_Strict):
+    refresh: Literal[
+        "real_time", "daily", "weekly", "monthly", "quarterly", "semi_annually", "annually", "as_available"
+    ]
+    warn_after: Duration
+    fail_after: Duration
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Schedule:
+        if self.fail_after < self.warn_after:
+            raise ValueError("fail_after is shorter than warn_after")
+        return self
+
+
+class Drift(_Strict):
+    new_column: Literal["accept", "warn", "ignore", "quarantine_file"] = "warn"
+    missing_column: Literal["warn", "quarantine_file"] = "quarantine_file"
+    type_error: Literal["warn", "quarantine_row", "quarantine_file"] = "quarantine_row"
+
+
+class Partition(_Strict):
+    """A later delivery of a period replaces it: the period comes from a date column or from the file's
+    name.
+    """
+
+    grain: Literal["month", "year"]
+    column: str | None = None
+    from_name: str | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Partition:
+        if (self.column is None) == (self.from_name is None):
+            raise ValueError("expected exactly one of `column` and `from_name`")
+        return self
+
+
+class ControlTotal(_Strict):
+    """The row whose `where_blank` column is empty carries the sum of all other rows in `column`."""
+
+    column: str
+    where_blank: str
+    tolerance: float = 0.01
+
+
+class Column(_Strict):
+    """One column of raw. `header`: names it has in files. `path`: place in a JSON element. `pattern`: many
+    columns.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] | None = None
+    type: Literal["text", "integer", "numeric", "money", "date", "timestamp", "boolean", "json"]
+    header: tuple[str, ...] = ()
+    path: str | None = None
+    pattern: Regex | None = None
+    required: bool = False
+    optional: bool = False
+    allowed: tuple[str, ...] = ()
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Column:
+        if (self.name is None) == (self.pattern is None):
+            raise ValueError("expected exactly one of `name` and `pattern`")
+        if self.pattern and (self.header or self.path or self.required):
+            raise ValueError("a `pattern` column has no header, path or required")
+        if self.header and self.path:
+            raise ValueError("expected `header` or `path`, found both")
+        if self.required and self.optional:
+            raise ValueError("a column is not both required and optional")
+        return self
+
+
+class Read(_Strict):
+    """How to read the landed bytes. `auto` looks at the file: CSV or workbook."""
+
+    format: Literal["auto", "csv", "xlsx", "json", "geojson"] = "auto"
+    encoding: str = "utf-8"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    inside_zip: bool = False
+    member: Regex | None = None
+    sheets: Literal["all"] | tuple[str, ...] | Regex = "all"
+    each: str | None = None
+    parent: str | None = None
+    geometry: Literal["drop"] = "drop"
+    max_columns: int = 1000
+
+    @model_validator(mode="after")
+    def _fits(self) -> Read:
+        if self.format == "json" and not self.each:
+            raise ValueError("format json needs `each`: the path of the elements that become rows")
+        if self.parent and not self.each:
+            raise ValueError("`parent` needs `each`")
+        try:
+            "".encode(self.encoding)
+        except LookupError:
+            raise ValueError(f"encoding {self.encoding!r} is not known") from None
+        return self
+
+
+class Extract(_Strict):
+    """The connector, its own arguments (checked against its signature) and how to read what it lands."""
+
+    connector: str
+    arguments: dict[str, Any]
+    read: Read
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "arguments" in value:
+            return value
+        rest = {k: v for k, v in value.items() if k not in ("connector", "read")}
+        return {"connector": value.get("connector", ""), "read": value.get("read", {}), "arguments": rest}
+
+
+class Contract(_Strict):
+    """A data set as agreed: where it comes from, how it looks, who answers for it, and what to do when it
+    differs.
+
+    `keys` are unique inside one delivery. `compare` names the columns whose difference makes a row count as
+    changed (all of them when empty). `ignored` are headers that are known and deliberately not loaded.
+    """
+
+    dataset: Identifier
+    title: str
+    description: str
+    owner: Owner
+    licence: str | None
+    privacy: Privacy
+    tier: Literal[1, 2, 3]
+    extract: Extract
+    schedule: Schedule
+    columns: tuple[Column, ...]
+    drift: Drift = Drift()
+    keys: tuple[str, ...] = ()
+    compare: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    partition: Partition | None = None
+    control_total: ControlTotal | None = None
+    path: Path = Field(default=Path(), exclude=True, repr=False)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Contract:
+        named = [column.name for column in self.columns if column.name]
+        twice = {name for name in named if named.count(name) > 1}
+        if twice:
+            raise ValueError(f"columns named twice: {', '.join(sorted(twice))}")
+        for label, names in (("keys", self.keys), ("compare", self.compare)):
+            unknown = [name for name in names if name not in named]
+            if unknown:
+                raise ValueError(f"{label}: no column is named {', '.join(unknown)}")
+        if self.control_total:
+            for name in (self.control_total.column, self.control_total.where_blank):
+                if name not in named:
+                    raise ValueError(f"control_total: no column is named {name}")
+        if self.partition and self.partition.column:
+            found = next((c for c in self.columns if c.name == self.partition.column), None)
+            if found is None or found.type not in ("date", "timestamp"):
+                raise ValueError(f"partition: expected a date column, found {self.partition.column!r}")
+        if self.partition and self.partition.from_name:
+            match = str(self.extract.arguments.get("match", ""))
+            if self.partition.from_name not in re.compile(match).groupindex:
+                raise ValueError(f"partition: `match` has no group (?P<{self.partition.from_name}>...)")
+        return self
+
+    @cached_property
+    def named_columns(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.name)
+
+    @cached_property
+    def pattern_columns(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.pattern)
+
+    @property
+    def table(self) -> str:
+        """The table's name inside schema raw."""
+        return self.dataset
+
+
+def load_contracts(root: Path | None = None) -> dict[str, Contract]:
+    """All contracts below `root` (default include/sources), by data set, in order of name.
+
+    Raises ContractError with every mistake of every file. The result is remembered until a file changes.
+    """
+    folder = root or CONTRACTS
+    files = sorted(folder.rglob("*.yml"))
+    stamp = tuple((str(file), (stat := file.stat()).st_mtime_ns, stat.st_size) for file in files)
+    remembered = _CACHE.get(folder)
+    if remembered and remembered[0] == stamp:
+        return dict(remembered[1])
+    mistakes: list[str] = []
+    contracts: dict[str, Contract] = {}
+    for file in files:
+        shown = _shown(file, folder)
+        try:
+            contract = read_contract(file, shown)
+        except ContractError as problem:
+            mistakes.append(str(problem))
+            continue
+        first = contracts.get(contract.dataset)
+        if first is not None:
+            mistakes.append(
+                f"{shown}:1: dataset {contract.dataset!r} is defined already in "
+                f"{_shown(first.path, folder)}; "
+                "a name stands for one data set"
+            )
+            continue
+        contracts[contract.dataset] = contract
+    if mistakes:
+        raise ContractError("\n".join(mistakes))
+    ordered = dict(sorted(contracts.items()))
+    _CACHE[folder] = (stamp, ordered)
+    return dict(ordered)
+
+
+_CACHE: dict[Path, tuple[tuple[tuple[str, int, int], ...], dict[str, Contract]]] = {}
+
+
+def read_contract(file: Path, shown: str | None = None) -> Contract:
+    """One contract. Raises ContractError with `file:line` for each mistake in it."""
+    shown = shown or str(file)
+    try:
+        node = yaml.compose(file.read_text("utf-8"), Loader=_LOADER)
+    except yaml.MarkedYAMLError as problem:
+        line = problem.problem_mark.line + 1 if problem.problem_mark else 1
+        raise ContractError(f"{shown}:{line}: not YAML: {problem.problem}") from None
+    if not isinstance(node, yaml.MappingNode):
+        raise ContractError(
+            f"{shown}:1: expected a mapping with `dataset:`, found {'nothing' if not node else 'a list'}"
+        )
+    repeated = list(_repeated_keys(node))
+    if repeated:
+        raise ContractError(
+            "\n".join(f"{shown}:{line}: {key!r} stands here a second time" for line, key in repeated)
+        )
+    loader = _LOADER("")
+    try:
+        content = loader.construct_document(node)
+    finally:
+        loader.dispose()
+    try:
+        contract = Contract.model_validate({**content, "path": file})
+    except ValidationError as problem:
+        raise ContractError(
+            "\n".join(
+                f"{shown}:{_line(node, error['loc'])}: {_say(error, node)}"
+                for error in problem.errors(include_url=False)
+            )
+        ) from None
+    wrong = [
+        f"{shown}:{_line(node, ('extract', name))}: {message}"
+        for name, message in _argument_mistakes(contract.extract)
+    ]
+    if wrong:
+        raise ContractError("\n".join(wrong))
+    return contract
+
+
+def connector(name: str) -> Callable[..., Any]:
+    """The connector's `fetch` function. Raises KeyError with the known names."""
+    if name not in CONNECTORS:
+        raise KeyError(f"connector {name!r} is not known; expected one of {', '.join(CONNECTORS)}")
+    fetch: Callable[..., Any] = importlib.import_module(CONNECTORS[name]).fetch
+    return fetch
+
+
+def _argument_mistakes(extract: Extract) -> Iterator[tuple[str, str]]:
+    if extract.connector not in CONNECTORS:
+        yield (
+            "connector",
+            f"connector {extract.connector!r} is not known{_hint(extract.connector, list(CONNECTORS))}",
+        )
+        return
+    takes = _signature(extract.connector)
+    for name in extract.arguments:
+        if name not in takes:
+            yield name, f"connector {extract.connector} takes no argument {name!r}{_hint(name, list(takes))}"
+    for name, (needed, adapter) in takes.items():
+        if name not in extract.arguments:
+            if needed:
+                yield "connector", f"connector {extract.connector} needs the argument {name!r}"
+            continue
+        try:
+            adapter.validate_python(extract.arguments[name])
+        except ValidationError as problem:
+            first = problem.errors(include_url=False)[0]
+            where = "".join(f"[{part}]" for part in first["loc"])
+            yield name, f"{name}{where}: {first['msg']}, found {first['input']!r}"
+
+
+def _signature(name: str) -> dict[str, tuple[bool, TypeAdapter[Any]]]:
+    """A connector's keyword arguments: whether each is needed, and its type."""
+    if name not in _SIGNATURES:
+        fetch = connector(name)
+        hints = get_type_hints(fetch, include_extras=True)
+        _SIGNATURES[name] = {
+            key: (parameter.default is parameter.empty, TypeAdapter(hints[key]))
+            for key, parameter in inspect.signature(fetch).parameters.items()
+            if parameter.kind is parameter.KEYWORD_ONLY
+        }
+    return _SIGNATURES[name]
+
+
+_SIGNATURES: dict[str, dict[str, tuple[bool, TypeAdapter[Any]]]] = {}
+
+
+def _hint(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(known)}"
+
+
+def _shown(file: Path, folder: Path) -> str:
+    base = ROOT if folder.is_relative_to(ROOT) else folder
+    return str(file.relative_to(base))
+
+
+def _say(error: Any, node: yaml.Node) -> str:
+    place = ".".join(str(part) for part in error["loc"] if part not in ("arguments",))
+    if error["type"] == "extra_forbidden":
+        model = _SECTIONS.get(_section(error["loc"]), Contract)
+        keys = [part.alias or name for name, part in model.model_fields.items() if name != "path"]
+        return f"{place}: no such key{_hint(str(error['loc'][-1]), keys)}"
+    if error["type"] == "missing":
+        return f"{place}: is missing"
+    found = error["input"]
+    plain = isinstance(found, (str, int, float, bool)) and repr(found) not in error["msg"]
+    shown = f", found {found!r}" if plain else ""
+    return f"{place + ': ' if place else ''}{error['msg'].removeprefix('Value error, ')}{shown}"
+
+
+_SECTIONS: Final[dict[str, type[_Strict]]] = {
+    "owner": Owner,
+    "schedule": Schedule,
+    "drift": Drift,
+    "partition": Partition,
+    "control_total": ControlTotal,
+    "columns": Column,
+    "read": Read,
+    "privacy": Privacy,
+}
+
+
+def _section(location: tuple[Any, ...]) -> str:
+    names = [part for part in location[:-1] if isinstance(part, str)]
+    return names[-1] if names else ""
+
+
+def _line(node: yaml.Node, location: tuple[Any, ...]) -> int:
+    """The line of the deepest part of `location` that stands in the file (1-based)."""
+    line = node.start_mark.line
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(part):
+                    node, line = value, key.start_mark.line
+                    break
+            else:
+                continue  # a name that pydantic put in, such as `arguments`
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line
+    return int(line) + 1
+
+
+def _repeated_keys(node: yaml.Node) -> Iterator[tuple[int, str]]:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield key.start_mark.line + 1, key.value
+            seen.add(key.value)
+            yield from _repeated_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated_keys(item)

@@ -1,0 +1,135 @@
+"""What every test may ask for: a home of its own, a real warehouse, the real files where they are at hand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from cityperf import postgres
+from cityperf.config import ROOT, Role, Settings
+from psycopg import sql
+
+KEPT_SCHEMAS = ("ops", "quarantine", "raw", "publish", "publish_next", "reference")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Unit tests get no network at all: one that needs a server belongs in tests/integration."""
+    import pytest_socket
+
+    if "unit" in item.path.relative_to(ROOT / "tests").parts[:1]:
+        pytest_socket.disable_socket(allow_unix_socket=True)  # asyncio's own wake-up pipe is a Unix socket
+    else:
+        pytest_socket.enable_socket()
+
+
+@pytest.fixture(autouse=True)
+def _environment_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the person running the tests has set must not steer them."""
+    for name in (
+        "CITYPERF_PROFILE",
+        "CITYPERF_REPLAY",
+        "CITYPERF_SEED",
+        "CITYPERF_SCALE",
+        "CITYPERF_PORTAL_URL",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def session_home() -> Iterator[Path]:
+    """A folder for the session's servers; short, and where a server that dropped root may pass."""
+    home = Path(tempfile.mkdtemp(prefix="cityperf-test-"))
+    home.chmod(0o755)
+    yield home
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of the sample profile in an empty home; no server runs there."""
+    return Settings(profile="sample", home=tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def warehouse(session_home: Path) -> Iterator[Settings]:
+    """A running, migrated PostgreSQL shared by the session: the wheel's, or CITYPERF_DATABASE_URL's.
+
+    Tests that write to it ask for `clean_warehouse` instead.
+    """
+    settings = Settings(
+        profile="sample", home=session_home, database_url=os.environ.get("CITYPERF_DATABASE_URL") or None
+    )
+    postgres.start(settings)
+    yield settings
+    postgres.stop(settings)
+
+
+@pytest.fixture
+def clean_warehouse(warehouse: Settings) -> Iterator[Settings]:
+    """The warehouse with nothing in it before and after: no rows in ops and quarantine, no other tables."""
+    empty_warehouse(warehouse)
+    yield warehouse
+    empty_warehouse(warehouse)
+    for folder in (warehouse.landing, warehouse.releases, warehouse.drop):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def empty_warehouse(settings: Settings) -> None:
+    """Takes the warehouse back to what the migrations made of it."""
+    with psycopg.connect(settings.dsn("admin"), autocommit=True) as connection:
+        connection.execute("set client_min_messages = warning")
+        schemas = [
+            name
+            for (name,) in connection.execute(
+                "select nspname from pg_namespace where nspname not like 'pg\\_%' "
+                "and nspname not in ('information_schema', 'public')"
+            ).fetchall()
+        ]
+        for schema in schemas:
+            if schema not in KEPT_SCHEMAS:
+                connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
+                continue
+            tables = [
+                name
+                for (name,) in connection.execute(
+                    "select c.relname from pg_class c where c.relnamespace = %s::regnamespace "
+                    "and c.relkind in ('r', 'p') and not c.relispartition",
+                    (f'"{schema}"',),
+                ).fetchall()
+                if (schema, name) != ("ops", "migration")
+            ]
+            names = [sql.Identifier(schema, name) for name in tables]
+            if not names:
+                continue
+            if schema in ("ops", "quarantine"):
+                statement = sql.SQL("truncate {} restart identity cascade")
+            else:
+                statement = sql.SQL("drop table {} cascade")
+            connection.execute(statement.format(sql.SQL(", ").join(names)))
+
+
+@pytest.fixture
+def query(warehouse: Settings) -> Callable[..., list[tuple[object, ...]]]:
+    """`query("select ...", args, role="admin")` → rows; for looking at what a test left in the warehouse."""
+
+    def run(text: str, arguments: object = None, role: Role = "admin") -> list[tuple[object, ...]]:
+        with psycopg.connect(warehouse.dsn(role), autocommit=True) as connection:
+            cursor = connection.execute(text.encode(), arguments)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real files (CITYPERF_REAL_DATA); skips where this machine has none."""
+    folder = Settings.from_env().real_data
+    if not folder.is_dir():
+        pytest.skip(f"no real files at {folder}; name their folder with CITYPERF_REAL_DATA")
+    return folder
