@@ -42,7 +42,7 @@ POOLS: Final[dict[str, tuple[int, str]]] = {
     "load": (2, "Loading landed files into PostgreSQL"),
     "night": (32, "The steps of the nightly refresh; most of them wait"),
 }
-UP_SECONDS: Final = 240.0
+UP_SECONDS: Final = 300.0
 LOG_BYTES: Final = 20 * 1024**2
 AUTH_MANAGER: Final = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 MARK: Final = "CITYPERF_STACK"  # every process of a stack carries it, so that strays can be told from others
@@ -180,7 +180,7 @@ def airflow_url(settings: Settings) -> str:
 def fingerprint(settings: Settings) -> str:
     """What a running stack was started with: another one means that it must be started anew.
 
-    Besides the settings it covers the code that long-lived processes hold in memory.
+    Besides the settings it covers the code that long-lived processes hold in memory; tasks load theirs each time.
     """
     seen = hashlib.sha256()
     for value in (
@@ -190,7 +190,8 @@ def fingerprint(settings: Settings) -> str:
     ):  # fmt: skip
         seen.update(f"{value}\0".encode())
     code = [ROOT / "requirements.lock", *(ROOT / "plugins").rglob("*.py")]
-    code += (ROOT / "include").rglob("*.py")
+    package = ROOT / "include" / "cityperf"
+    code += [*package.parent.glob("*.py"), *package.glob("*.py"), *(package / "portal").rglob("*.py")]
     for path in sorted(code):
         with contextlib.suppress(FileNotFoundError):
             stat = path.stat()

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from cityperf import dbt_sources
 from cityperf.config import ROOT, Settings
 from cityperf.db import connect
 
 PROJECT: Final = ROOT / "dbt_project"
 PUBLISH: Final = "publish_next"
 WHOLE_RUN: Final = "*"  # the row of ops.model_run that stands for the dbt run itself
-OWN_HISTORY: Final = frozenset({"release"})  # read from ops only; never a reason to build by themselves
+OWN_HISTORY: Final = frozenset({"mart_release", "release"})  # the list of releases: new with each, a reason for none
 
 
 class TransformFailed(RuntimeError):
@@ -95,6 +96,7 @@ def _invoke(settings: Settings, night: date, arguments: list[str], *, manifest: 
 
 def parse(settings: Settings, night: date) -> Any:
     """dbt's manifest of the project; raises TransformFailed with dbt's words when it does not parse."""
+    dbt_sources.bring_in_step()
     outcome = _invoke(settings, night, ["parse"])
     if not outcome.success:
         raise TransformFailed(f"dbt could not parse {PROJECT.name}: {outcome.exception}")
@@ -117,8 +119,9 @@ def fingerprints(manifest: Any, versions: Mapping[str, str], night: date, profil
             return done[unique_id]
         if unique_id.startswith("source."):
             source = manifest.sources[unique_id]
-            value = versions.get(source.name, "") if source.schema == "raw" else versions.get("ops", "")
-            done[unique_id] = _digest(unique_id, value if source.schema in ("raw", "quarantine", "ops") else "")
+            # The cursor says which delivery of a raw table is current: that table's own newest batch tells as much.
+            own = source.name if source.schema == "raw" else "" if source.name == "cursor" else "ops"
+            done[unique_id] = _digest(unique_id, versions.get(own, ""))
             return done[unique_id]
         if unique_id.startswith("macro."):
             macro = manifest.macros[unique_id]
@@ -169,16 +172,15 @@ def choose(
         return not ephemeral and (node.schema, node.alias or node.name) not in existing
 
     publish = {uid for uid in prints if manifest.nodes[uid].schema == PUBLISH}
-    build = {uid for uid in set(prints) - publish if stored.get(name(uid)) != prints[uid] or absent(uid)}
+    history = {uid for uid in prints if name(uid) in OWN_HISTORY}
+    inner = set(prints) - publish - history
+    build = {uid for uid in inner if stored.get(name(uid)) != prints[uid] or absent(uid)}
     # Children follow even when their own fingerprint is right: a table built anew drops the views that stand on it.
-    while more := {
-        uid for uid in set(prints) - publish - build if not build.isdisjoint(_parents(manifest, uid))
-    }:
+    while more := {uid for uid in inner - build if not build.isdisjoint(_parents(manifest, uid))}:
         build |= more
     whole = bool(publish) and not any(absent(uid) for uid in publish)  # left by a night that was held or killed
-    reasons = {uid for uid in publish if name(uid) not in OWN_HISTORY}
-    if any(stored.get(name(u)) != prints[u] or not build.isdisjoint(_parents(manifest, u)) for u in reasons):
-        build |= publish
+    if any(stored.get(name(u)) != prints[u] or not build.isdisjoint(_parents(manifest, u)) for u in publish - history):
+        build |= publish | history
     wanted = bool(publish & build) or whole
     return Plan(tuple(sorted(build)), tuple(sorted(set(prints) - build)), dict(prints), wanted)
 

@@ -1,4 +1,4 @@
-"""A publisher that does as it is told: a small HTTP server with scripted answers, and contracts to visit it with."""
+"""A publisher that does as it is told: an HTTP server with scripted answers, and contracts for it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NIGHT = date(2026, 11, 20)
 
 @dataclass
 class Answer:
-    """One scripted answer. `cut`: bytes really sent. `drip`: seconds between bytes. `wait`: before the first one."""
+    """One scripted answer. `cut`: bytes really sent; `drip`, `wait`: seconds between and before bytes."""
 
     body: bytes = b""
     status: int = 200
@@ -96,7 +96,7 @@ def publisher() -> Iterator[Publisher]:
                     self.wfile.write(sent)
             except OSError:
                 return  # the client has had enough
-            if answer.cut is not None or ("Content-Length" not in answer.headers and not answer.body):
+            if answer.cut is not None:
                 self.close_connection = True
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -123,7 +123,7 @@ def contract(dataset: str = "delays", columns: dict[str, Any] | None = None, **m
     extract = {
         "connector": "drop_folder",
         "folder": dataset,
-        "match": "(?P<year>20[0-9]{2})?",
+        "match": "(?P<year>20[0-9]{2})",
         "read": {"format": "auto"},
     }
     return Contract.model_validate(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from cityperf import dbt_sources
 from cityperf.config import ROOT
 
 PROJECT = ROOT / "dbt_project"
@@ -62,9 +63,8 @@ def seed(name: str) -> list[dict[str, str]]:
 
 
 def test_sources_of_dbt_are_the_contracts() -> None:
-    make_sources = script("make_sources")
-    assert make_sources.TARGET.read_text(encoding="utf-8") == make_sources.render(
-        make_sources.read_contracts()
+    assert dbt_sources.TARGET.read_text(encoding="utf-8") == dbt_sources.render(
+        dbt_sources.read_contracts()
     )
 
 
@@ -74,7 +74,7 @@ def test_every_contract_has_a_staging_model() -> None:
     )
     lacking = [
         contract["dataset"]
-        for contract in script("make_sources").read_contracts()
+        for contract in dbt_sources.read_contracts()
         if f"source('raw', '{contract['dataset']}')" not in sql
         and f"current_delivery('{contract['dataset']}'" not in sql
     ]

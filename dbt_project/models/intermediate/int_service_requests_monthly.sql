@@ -1,16 +1,15 @@
--- Names of divisions are joined after the requests are counted, so that the join sees hundreds of rows and not millions.
+-- Names of divisions are joined after the requests are counted, so that the join sees thousands of rows, not millions.
 with counted as (
     select
         month_start,
         ward_code,
         division as division_as_found,
+        status,
+        is_open,
         max(requested_at)::date as newest_day,
-        count(*) as requests,
-        count(*) filter (where is_open) as open_requests,
-        count(*) filter (where status in ('completed', 'closed')) as settled_requests,
-        count(*) filter (where status = 'cancelled') as cancelled_requests
+        count(*) as requests
     from {{ ref('stg_311__service_requests') }}
-    group by month_start, ward_code, division
+    group by month_start, ward_code, division, status, is_open
 )
 
 select
@@ -19,9 +18,10 @@ select
     coalesce(organisation.division_name, counted.division_as_found) as division,
     max(max(counted.newest_day)) over () as newest_day,
     sum(counted.requests)::bigint as requests,
-    sum(counted.open_requests)::bigint as open_requests,
-    sum(counted.settled_requests)::bigint as settled_requests,
-    sum(counted.cancelled_requests)::bigint as cancelled_requests
+    coalesce(sum(counted.requests) filter (where counted.is_open), 0)::bigint as open_requests,
+    coalesce(sum(counted.requests) filter (where counted.status in ('completed', 'closed')), 0)::bigint
+        as settled_requests,
+    coalesce(sum(counted.requests) filter (where counted.status = 'cancelled'), 0)::bigint as cancelled_requests
 from counted
 left join {{ ref('int_organisation') }} as organisation
     on {{ organisation_key('counted.division_as_found') }} = organisation.name_key

@@ -53,6 +53,8 @@ def refresh(
     from rich.console import Console
 
     console = Console(stderr=as_json, highlight=False)
+    if not console.is_terminal:
+        console.width = 120  # a log has no edge; names must not be cut
     nights = _nights(settings, night.date() if night else None)
     code = 0
     try:

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import sql
-from psycopg.copy import QueuedLibpqWriter
 
 from cityperf.load.header import META
 from cityperf.load.quarantined import BadRow, Quarantined
@@ -128,7 +127,7 @@ def _by_server(
         "copy {} ({}) from stdin (format csv, freeze, delimiter {}, encoding {}, force_null ({}))"
     ).format(batch.table, names, sql.Literal(source.delimiter), sql.Literal(source.encoding), names)
     with db.cursor() as cursor:
-        with source.open() as stream, cursor.copy(statement, writer=QueuedLibpqWriter(cursor)) as copy:
+        with source.open() as stream, cursor.copy(statement) as copy:
             for chunk in _without_trailing_lines(stream):
                 copy.write(chunk)
         rows = cursor.rowcount

@@ -402,16 +402,19 @@ def _resource(path: Path, format_: str, table: Table, allowed: Allowed, notice: 
         "bytes": path.stat().st_size,
         "hash": f"sha256:{file_sha256(path)}",
         "licenses": _licences(allowed.datasets, notice),
-        "schema": {
+    }
+    if format_ == "csv":
+        schema: dict[str, Any] = {
             "fields": [_field(column, allowed, table) for column in table.columns],
             "missingValues": [""],
-        },
-    }
-    if set(table.key) <= {column.name for column in table.columns} and table.key:
-        resource["schema"]["primaryKey"] = list(table.key)
-    if format_ == "csv":
+        }
+        if table.key and set(table.key) <= {column.name for column in table.columns}:
+            schema["primaryKey"] = list(table.key)
+        resource["schema"] = schema
         resource["encoding"] = "utf-8"
         resource["dialect"] = {"delimiter": ",", "lineTerminator": "\r\n", "quoteChar": '"', "header": True}
+    else:
+        resource["description"] += f" The columns are those of resource {name}."
     if notice.sample:
         resource["sample"] = True
     return resource

@@ -94,18 +94,21 @@ def _great_expectations() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import great_expectations
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     return great_expectations
 
 
 @contextmanager
 def _batch(gx: Any, settings: Settings, role: Role, schema: str, table: str) -> Iterator[Any]:
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     address = settings.dsn(role).replace("postgresql://", "postgresql+psycopg://", 1)
     source = context.data_sources.add_postgres("warehouse", connection_string=address)
     try:
-        asset = source.add_table_asset(table, schema_name=schema, table_name=table)
+        with warnings.catch_warnings():
+            # A schema per asset is deprecated, but a PostgreSQL source has no other way to be given one.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            asset = source.add_table_asset(table, schema_name=schema, table_name=table)
         yield asset.add_batch_definition_whole_table("whole").get_batch()
     finally:
         engine = source.get_execution_engine()

@@ -60,34 +60,10 @@ _STREETS: Final = (
     "Château Cres", "Frère André Blvd", "Rue Honoré", "Gerrard St E", "Ossington Ave", "Parkside Dr",
     "Pape Ave",
 )  # fmt: skip
-_HOURS: Final = np.array(
-    [
-        0.8,
-        0.4,
-        0.3,
-        0.2,
-        0.3,
-        0.8,
-        2,
-        4.4,
-        7.6,
-        9.2,
-        9.6,
-        9,
-        8,
-        7.8,
-        7.6,
-        7,
-        6,
-        4.8,
-        3.8,
-        3.2,
-        2.8,
-        2.4,
-        1.8,
-        1.2,
-    ]
-)
+# how a day's requests fall on its hours: from midnight, then from noon
+_MORNING: Final = (0.8, 0.4, 0.3, 0.2, 0.3, 0.8, 2, 4.4, 7.6, 9.2, 9.6, 9)
+_AFTERNOON: Final = (8, 7.8, 7.6, 7, 6, 4.8, 3.8, 3.2, 2.8, 2.4, 1.8, 1.2)
+_HOURS: Final = np.array([*_MORNING, *_AFTERNOON])
 _HEADER: Final = (
     "Creation Date,Status,{fsa},Intersection Street 1,Intersection Street 2,Ward,Service Request Type,"
     "Division,Section"

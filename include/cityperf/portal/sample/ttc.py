@@ -36,34 +36,10 @@ _A_YEAR_OLD: Final = 13_000  # incidents a year in the workbooks
 _A_YEAR_NEW: Final = 18_000  # and in the CSV, which is cheap to write
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _SEASON: Final = (1.18, 1.12, 1.02, 0.95, 0.94, 0.96, 0.97, 0.95, 0.98, 1.0, 1.02, 1.1)
-_HOURS: Final = np.array(
-    [
-        2.2,
-        2,
-        0.7,
-        0.2,
-        0.2,
-        2,
-        5,
-        6.5,
-        7,
-        5.2,
-        4.4,
-        4.4,
-        4.6,
-        4.8,
-        5,
-        5.6,
-        6.4,
-        6.8,
-        6,
-        4.8,
-        4.4,
-        4.4,
-        4.2,
-        3.4,
-    ]
-)
+# how a day's incidents fall on its hours: from midnight, then from noon
+_MORNING: Final = (2.2, 2, 0.7, 0.2, 0.2, 2, 5, 6.5, 7, 5.2, 4.4, 4.4)
+_AFTERNOON: Final = (4.6, 4.8, 5, 5.6, 6.4, 6.8, 6, 4.8, 4.4, 4.4, 4.2, 3.4)
+_HOURS: Final = np.array([*_MORNING, *_AFTERNOON])
 _LINES: Final = ("YU/BD", "YU / BD", "YU & BD", "BD/YU", "YUS/BD", "YUS", "69 WARDEN SOUTH")
 _SHEETS: Final = (
     ("January{yy}", "Feb {yy}", "March '{yy}", "April '{yy}", "May '{yy}", "June {yy}", "July {yy}",

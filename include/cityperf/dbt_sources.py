@@ -1,19 +1,21 @@
-"""Write models/sources/raw.yml from the source contracts, so that a new data set needs no dbt source by hand.
+"""dbt's sources are made from the contracts, so that a new data set needs no dbt source by hand.
 
-Usage: python dbt_project/scripts/make_sources.py [--check]
+The refresh brings `dbt_project/models/sources/raw.yml` in step before dbt parses; the file is committed so that the
+project also works in an editor, and a test keeps the two in step.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-PROJECT = Path(__file__).resolve().parents[1]
-CONTRACTS = PROJECT.parent / "include" / "sources"
+from cityperf.config import ROOT
+
+PROJECT = ROOT / "dbt_project"
+CONTRACTS = ROOT / "include" / "sources"
 TARGET = PROJECT / "models" / "sources" / "raw.yml"
 PROVENANCE = {
     "_file_id": "Landed file (ops.landed_file) that the row came in.",
@@ -83,25 +85,21 @@ def render(contracts: list[dict[str, Any]]) -> str:
         ]
     }
     head = (
-        "# Made by dbt_project/scripts/make_sources.py from include/sources: change the contract, run it.\n"
+        "# Made by cityperf.dbt_sources from include/sources: change the contract, not this file.\n"
     )
     return head + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="say whether the file is in step; exit 1 if not")
-    arguments = parser.parse_args()
+def bring_in_step() -> bool:
+    """Write the file if it is not what the contracts say, atomically; returns whether it was written."""
     text = render(read_contracts())
-    if arguments.check:
-        if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
-            return 0
-        print(f"{TARGET} is not in step with include/sources: run {Path(__file__).name}", file=sys.stderr)
-        return 1
-    if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
-        TARGET.write_text(text, encoding="utf-8")
-    return 0
+    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
+        return False
+    temporary = TARGET.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(TARGET)
+    return True
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    bring_in_step()

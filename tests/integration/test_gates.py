@@ -1,0 +1,338 @@
+"""Both borders on a real database: what each rule is there to catch, it catches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from cityperf import publish
+from cityperf.config import Settings
+from cityperf.db import connect
+from cityperf.quality import check_batch, check_freshness, check_publish
+from cityperf.quality.known import KnownIssue
+from cityperf.quality.results import CheckResult, Gate
+from cityperf.sources import Contract, load_contracts
+from tests.integration.candidate import NIGHT, Row, build_candidate, comparison, sound_rows, value, write_manifest
+
+Query = Callable[..., list[tuple[Any, ...]]]
+
+
+# -- landing --------------------------------------------------------------------------------------------------
+def batch(settings: Settings, contract: Contract, rows: list[Row], periods: list[str] | None = None) -> tuple[str, int]:
+    """A committed, unattached batch table as the loader makes it."""
+    number = 1
+    with connect(settings, "loader") as connection:
+        file = connection.execute(
+            "insert into ops.landed_file (dataset, name, sha256, bytes, url, night, retrieved_at) "
+            "values (%s, 'file.csv', md5(random()::text) || md5(random()::text), 1, 'https://example.org', %s, now()) "
+            "returning file_id",
+            (contract.dataset, NIGHT),
+        ).fetchone()
+        made = connection.execute(
+            "insert into ops.batch (dataset, file_id, night, state) values (%s, %s, %s, 'loading') returning batch_id",
+            (contract.dataset, file and file[0], NIGHT),
+        ).fetchone()
+        assert made is not None
+        number = made[0]
+        table = sql.Identifier("raw", f"batch_{number}")
+        columns = [str(c.name) for c in contract.named_columns]
+        connection.execute(
+            sql.SQL("create table {} ({}, _file_id bigint, _row bigint, _sheet text, _period text, _night date)").format(
+                table, sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(c)) for c in columns)
+            )
+        )
+        for place, row in enumerate(rows, 1):
+            full = {**row, "_row": place, "_period": (periods or [None] * len(rows))[place - 1]}
+            connection.execute(
+                sql.SQL("insert into {} ({}) values ({})").format(
+                    table,
+                    sql.SQL(", ").join(map(sql.Identifier, full)),
+                    sql.SQL(", ").join(sql.Placeholder() * len(full)),
+                ),
+                list(full.values()),
+            )
+    return f"raw.batch_{number}", number
+
+
+def check(settings: Settings, dataset: str, rows: list[Row], periods: list[str] | None = None) -> dict[str, CheckResult]:
+    contract = load_contracts()[dataset]
+    table, number = batch(settings, contract, rows, periods)
+    with connect(settings, "loader", autocommit=True) as connection:
+        results = check_batch(settings, NIGHT, contract, table, number, connection)
+    return {result.check: result for result in results}
+
+
+def point(measure: str, **more: Any) -> Row:
+    return {"measure_id": measure, "measure_name": "m", "interval_type": "m", "value_type": "n", "year": "2019",
+            "period": "8", "desired_direction": "Down", "value": "1", **more}  # fmt: skip
+
+
+def test_a_sound_batch_passes_every_blocking_check_and_leaves_results(clean_warehouse: Settings, query: Query) -> None:
+    found = check(clean_warehouse, "dashboard_measures", [point(str(n)) for n in range(60)])
+    assert {r.status for r in found.values()} == {"pass"}
+    assert query("select count(*), count(distinct batch_id) from ops.check_result where border = 'landing'") == [
+        (len(found), 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "broken", "says"),
+    [
+        ([point("1"), point("1")], "key_unique", "measure_id 1, year 2019, period 8, times 2"),
+        ([point("1"), point("2", measure_name=None)], "required.measure_name", "1 of 2 rows otherwise"),
+        ([point("1", interval_type="w", period="2")], "allowed.interval_type", "such as 'w'"),
+        ([point("1", period="13")], "range.period", "period 13"),
+        ([point("1", interval_type="q", period="5")], "range.period", "period 5"),
+        ([], "not_empty", "found 0"),
+    ],
+)
+def test_what_breaks_the_contract_blocks_and_says_where(
+    clean_warehouse: Settings, rows: list[Row], broken: str, says: str
+) -> None:
+    found = check(clean_warehouse, "dashboard_measures", rows)
+    assert found[broken].blocks
+    assert says in found[broken].message
+    assert [c for c, r in found.items() if r.blocks] == [broken]
+
+
+def test_yearly_points_may_repeat_the_year_as_their_period(clean_warehouse: Settings) -> None:
+    found = check(clean_warehouse, "dashboard_measures", [point("1", interval_type="y", year="2018", period="2018")])
+    assert found["range.period"].status == "pass"
+
+
+def line(amount: str, program: str | None = "Parks") -> Row:
+    return {"program": program, "expense_revenue": "Expenses" if program else None, "amount": amount}
+
+
+@pytest.mark.parametrize(
+    ("rows", "ok"),
+    [
+        ([line("1,000.50"), line("(2,000.00)"), line("-$999.50", None)], True),
+        ([line("1,000.50"), line("(2,000.00)"), line("-$999.40", None)], False),
+        ([line("1,000.50"), line("7")], True),  # a year whose file has no total
+    ],
+)
+def test_budget_lines_add_up_to_the_control_total_or_the_file_is_refused(
+    clean_warehouse: Settings, rows: list[Row], ok: bool
+) -> None:
+    found = check(clean_warehouse, "operating_budget", rows, ["2022"] * len(rows))
+    assert found["control_total"].blocks is not ok
+    if not ok:
+        assert "lines -999.50, control_total -999.40" in found["control_total"].found
+
+
+def test_a_delay_longer_than_a_day_warns_and_the_file_is_let_in(clean_warehouse: Settings) -> None:
+    rows = [{"date": "2024-01-01", "time": "25:10", "min_delay": "1441"}, {"date": "2035-01-01", "min_delay": "5"}]
+    found = check(clean_warehouse, "ttc_subway_delays", rows, ["2024-01", "2035-01"])
+    for name in ("range.min_delay", "range.date", "range.time"):
+        assert (found[name].status, found[name].blocks) == ("warn", False)
+
+
+def test_a_delivery_much_smaller_than_the_one_before_warns(clean_warehouse: Settings, query: Query) -> None:
+    contract = load_contracts()["dashboard_targets"]
+    rows = [{"measure_id": str(n), "year": "2019", "period": "1", "target": "1"} for n in range(100)]
+    _, first = batch(clean_warehouse, contract, rows)
+    query("update ops.batch set state = 'loaded', rows_loaded = 100 where batch_id = %s", (first,))
+    assert check(clean_warehouse, "dashboard_targets", rows[:90])["row_count"].status == "pass"
+    small = check(clean_warehouse, "dashboard_targets", rows[:50])["row_count"]
+    assert (small.status, small.severity) == ("warn", "warn")
+    assert f"the delivery of {NIGHT}: 100" in small.message
+
+
+def test_a_month_is_compared_with_months_and_not_with_the_whole_year_before_it(
+    clean_warehouse: Settings, query: Query
+) -> None:
+    contract = load_contracts()["ttc_subway_delays"]
+    _, year = batch(clean_warehouse, contract, [{"date": "2023-01-01"}], ["2023-01"])
+    months = [f"2023-{n:02d}" for n in range(1, 13)]
+    query(
+        "update ops.batch set state = 'loaded', rows_loaded = 1200, periods = %s where batch_id = %s", (months, year)
+    )
+    rows = [{"date": "2024-01-01", "min_delay": "5", "time": "01:00"}] * 100
+    assert check(clean_warehouse, "ttc_subway_delays", rows, ["2024-01"] * 100)["row_count"].status == "pass"
+    assert check(clean_warehouse, "ttc_subway_delays", rows[:10], ["2024-01"] * 10)["row_count"].status == "warn"
+
+
+def test_a_repeat_of_a_file_replaces_its_results_and_another_file_stands_beside_it(
+    clean_warehouse: Settings, query: Query
+) -> None:
+    contract = load_contracts()["dashboard_targets"]
+    rows = [{"measure_id": "1", "year": "2019", "period": "1", "target": "1"}]
+    table, number = batch(clean_warehouse, contract, rows)
+    with connect(clean_warehouse, "loader", autocommit=True) as connection:
+        for _ in range(2):
+            check_batch(clean_warehouse, NIGHT, contract, table, number, connection)
+    [(once,)] = query("select count(*) from ops.check_result")
+    other, second = batch(clean_warehouse, contract, rows)
+    with connect(clean_warehouse, "loader", autocommit=True) as connection:
+        check_batch(clean_warehouse, NIGHT, contract, other, second, connection)
+    assert query("select count(*), count(distinct batch_id) from ops.check_result") == [(2 * once, 2)]
+
+
+def test_results_of_a_refused_batch_outlive_the_loaders_rollback(clean_warehouse: Settings, query: Query) -> None:
+    contract = load_contracts()["dashboard_targets"]
+    table, number = batch(clean_warehouse, contract, [])
+    with connect(clean_warehouse, "loader") as connection:
+        assert any(r.blocks for r in check_batch(clean_warehouse, NIGHT, contract, table, number, connection))
+        connection.rollback()
+    assert query("select count(*) from ops.check_result where status = 'fail'") == [(1,)]
+
+
+def test_great_expectations_leaves_no_connection_behind(clean_warehouse: Settings, query: Query) -> None:
+    check(clean_warehouse, "dashboard_targets", [{"measure_id": "1", "year": "2019", "period": "1"}])
+    assert query("select count(*) from pg_stat_activity where usename = 'loader'") == [(0,)]
+
+
+# -- freshness ------------------------------------------------------------------------------------------------
+def test_freshness_looks_at_deliveries_up_to_the_night_that_were_loaded(clean_warehouse: Settings, query: Query) -> None:
+    contract = load_contracts()["dashboard_measures"]
+    _, number = batch(clean_warehouse, contract, [point("1")])
+    contracts = {contract.dataset: contract}
+    [never] = check_freshness(clean_warehouse, NIGHT, contracts)
+    assert (never.status, never.found) == ("fail", "none so far")  # landed is not loaded
+    query("update ops.batch set state = 'loaded' where batch_id = %s", (number,))
+    for days, status in ((0, "pass"), (5, "warn"), (11, "fail")):
+        [found] = check_freshness(clean_warehouse, NIGHT + timedelta(days=days), contracts)
+        assert found.status == status
+    [earlier] = check_freshness(clean_warehouse, NIGHT - timedelta(days=1), contracts)
+    assert earlier.found == "none so far"
+    assert query("select count(*) from ops.check_result where border = 'freshness'") == [(4,)]
+
+
+# -- publish --------------------------------------------------------------------------------------------------
+@pytest.fixture
+def home(clean_warehouse: Settings) -> Iterator[Settings]:
+    write_manifest(clean_warehouse)
+    yield clean_warehouse
+
+
+def gate_on(settings: Settings, night: date = NIGHT, **change: list[Row]) -> Gate:
+    number = publish.open_candidate(settings, night)
+    build_candidate(settings, number, night=night, change=change)
+    return check_publish(settings, night)
+
+
+def broken(gate: Gate) -> list[str]:
+    return sorted(f"{r.subject}.{r.check}" for r in gate.results if r.status != "pass")
+
+
+def with_first(table: str, **more: Any) -> list[Row]:
+    rows = sound_rows(1)[table]
+    return [{**rows[0], **more}, *rows[1:]]
+
+
+def test_a_sound_candidate_passes_and_its_results_are_kept_once(home: Settings, query: Query) -> None:
+    assert broken(gate_on(home)) == []
+    gate = check_publish(home, NIGHT)
+    assert gate.ok
+    assert query("select count(*) from ops.check_result where border = 'publish'") == [(len(gate.results),)]
+
+
+@pytest.mark.parametrize(
+    ("change", "check_name"),
+    [
+        ({"kpi_comparison": [comparison("1.10", current_value="2", compared_value="1", threshold="0", trend="up",
+                                        status="unfavourable")]}, "kpi_comparison.direction_none_is_never_judged"),
+        ({"kpi_comparison": [comparison("1.02", current_value="2", compared_value="1", threshold="0.1", trend="up",
+                                        status="favourable")]}, "kpi_comparison.status_follows_direction"),
+        ({"kpi_comparison": [comparison("2.05", current_value="100.5", compared_value="100", threshold="0.01",
+                                        trend="up", status="favourable")]}, "kpi_comparison.stable_within_threshold"),
+        ({"kpi_comparison": [comparison("2.05", status="good")]}, "kpi_comparison.allowed.status"),
+        ({"kpi_comparison": [comparison("2.05", status=None)]}, "kpi_comparison.status_present"),
+        ({"kpi_comparison": [comparison("2.05", status="no_comparison"),
+                             comparison("2.05", status="no_comparison", comparison="year")]},
+         "kpi_comparison.one_headline"),
+        ({"kpi": with_first("kpi", kpi_id="1.1")}, "kpi.identifier_form"),
+        ({"kpi": with_first("kpi", dimension="weather")}, "kpi.allowed.dimension"),
+        ({"kpi": with_first("kpi", owner=None)}, "kpi.named_and_owned"),
+        ({"kpi_value": with_first("kpi_value", value="NaN")}, "kpi_value.finite_values"),
+        ({"kpi_value": with_first("kpi_value", is_withdrawn=True)}, "kpi_value.withdrawn_has_no_value"),
+        ({"kpi_value": with_first("kpi_value", kpi_id="9.99")}, "kpi_value.registered"),
+        ({"kpi_value": [value("1.02", date(2024, 1, 1), None)]}, "kpi_value.values_present"),
+        ({"benchmark": with_first("benchmark", rank=17)}, "benchmark.rank_within_reporters"),
+        ({"benchmark": sound_rows(1)["benchmark"][:1]}, "benchmark.reporters_counted"),
+        ({"scorecard": with_first("scorecard", favourable=3)}, "scorecard.statuses_add_up"),
+        ({"commitment": with_first("commitment", status="late")}, "commitment.allowed.status"),
+        ({"report_card": with_first("report_card", rank=10)}, "report_card.rank_within_peers"),
+        ({"provenance": with_first("provenance", sha256="abc")}, "provenance.sha256_form"),
+        ({"provenance": sound_rows(1)["provenance"][:2]}, "provenance.every_figure_has_a_way_back"),
+        ({"catalogue": sound_rows(1)["catalogue"][1:]}, "catalogue.lists_every_table"),
+        ({"data_quality": with_first("data_quality", rows_quarantined=-1)}, "data_quality.no_negative_counts"),
+        ({"release": [{"number": 99, "night": NIGHT}]}, "release.names_the_candidate"),
+        ({"kpi": []}, "kpi.not_empty"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)  # fmt: skip
+def test_each_rule_catches_what_it_is_there_for(home: Settings, change: dict[str, list[Row]], check_name: str) -> None:
+    gate = gate_on(home, **change)
+    assert not gate.ok
+    assert check_name in broken(gate)
+    result = next(r for r in gate.results if f"{r.subject}.{r.check}" == check_name)
+    assert "could not be checked" not in result.message
+    assert result in gate.blocking
+
+
+def test_a_candidate_is_compared_with_the_release_that_is_up(home: Settings) -> None:
+    assert gate_on(home).ok
+    publish.release(home, NIGHT)
+    later = NIGHT + timedelta(days=1)
+    rows = sound_rows(2, later)
+    gate = gate_on(home, later, kpi=rows["kpi"][1:], kpi_value=rows["kpi_value"][1:], commitment=rows["commitment"][:1])
+    assert {"kpi.no_kpi_vanished", "kpi.row_count", "kpi_value.row_count", "kpi_value.history_kept",
+            "commitment.row_count"} <= set(broken(gate))  # fmt: skip
+    vanished = next(r for r in gate.results if r.check == "no_kpi_vanished")
+    assert "kpi_id 1.02" in vanished.found
+    with connect(home, "transformer") as connection:
+        build_candidate(home, 2, night=later)
+        connection.execute("alter table publish_next.kpi drop column name_fr")
+    assert "kpi.columns_kept" in broken(check_publish(home, later))
+
+
+def test_a_missing_table_blocks(home: Settings) -> None:
+    build_candidate(home, publish.open_candidate(home, NIGHT))
+    with connect(home, "transformer") as connection:
+        connection.execute("drop table publish_next.scorecard")
+    gate = check_publish(home, NIGHT)
+    assert "scorecard.table_present" in broken(gate)
+    assert not gate.ok
+
+
+def test_a_known_issue_lets_a_candidate_pass_in_amber_until_it_expires(
+    home: Settings, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = KnownIssue("rank_within_reporters", "benchmark", "two cities merged", "Performance Office", NIGHT)
+    monkeypatch.setattr("cityperf.quality.known.read_known_issues", lambda path=None: [entry])
+    change = {"benchmark": with_first("benchmark", rank=17)}
+    gate = gate_on(home, **change)
+    assert gate.ok
+    assert query("select check_name, status from ops.check_result where status <> 'pass'") == [
+        ("rank_within_reporters", "known")
+    ]
+    assert query("select check_name, expires from ops.known_issue") == [("rank_within_reporters", NIGHT)]
+    assert not gate_on(home, NIGHT + timedelta(days=1), **change).ok
+
+
+def test_sample_tables_that_lost_their_mark_block(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cityperf.quality.gate.mark", lambda settings, connection: None)
+    assert broken(gate_on(home)) == ["release.sample_says_so"]
+
+
+def test_the_gate_reads_as_publisher_and_changes_no_figure(home: Settings) -> None:
+    build_candidate(home, publish.open_candidate(home, NIGHT))
+    with connect(home, "publisher") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("update publish_next.kpi_value set value = 0")
+
+
+def test_a_closed_gate_holds_the_release_and_says_why(home: Settings, query: Query) -> None:
+    assert gate_on(home).ok
+    publish.release(home, NIGHT)
+    later = NIGHT + timedelta(days=1)
+    gate = gate_on(home, later, benchmark=with_first("benchmark", rank=17))
+    assert publish.release(home, later).status == "held"
+    [(reason,)] = query("select stale_reason from publish.release")
+    assert gate.blocking[0].message in reason
