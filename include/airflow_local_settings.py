@@ -22,7 +22,7 @@ PRELOADED = (
     "dbt.adapters.postgres",
 )
 
-if os.environ.pop("CITYPERF_PRELOAD", None):
+if os.environ.pop("CITYPERF_PRELOAD", "0") == "1":
     for module in PRELOADED:
         importlib.import_module(module)
     gc.collect()

@@ -30,7 +30,8 @@ def rules(contract: Contract, night: date) -> list[Rule]:
             runbook="landing.md#ranges",
             expected="periods 1 to 12, 1 to 4, or the year itself, as the interval says",
             location="column period",
-            remedy="a period that does not exist has no place in a series: report the measures to the feed's keeper",
+            remedy="a period that does not exist has no place in a series: report the measures to the "
+            "feed's keeper",
         ),
         Rule(
             check="range.year",

@@ -24,6 +24,7 @@ def rules(contract: Contract, night: date) -> list[Rule]:
             runbook="landing.md#ranges",
             expected="requests of the year that the file is named after",
             location="column creation_date",
-            remedy="the requests count in the year of their own date: tell the owner that the file holds others",
+            remedy="the requests count in the year of their own date: tell the owner that the file holds "
+            "others",
         ),
     ]

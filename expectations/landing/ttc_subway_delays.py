@@ -1,4 +1,5 @@
-"""TTC subway delays: what the contract's types cannot say. All of it warns; figures are cast again in staging."""
+"""TTC subway delays: what the contract's types cannot say. All of it warns; figures are cast again in
+staging."""
 
 from __future__ import annotations
 
@@ -32,8 +33,9 @@ def rules(contract: Contract, night: date) -> list[Rule]:
             check="range.min_delay",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
-                "select _row, date, station, min_delay from t "
-                f"where min_delay ~ '^-?[0-9]{{{{1,9}}}}$' and min_delay::integer not between 0 and {MINUTES_IN_A_DAY}"
+                "select _row, date, station, min_delay from t "  # noqa: S608
+                f"where min_delay ~ '^-?[0-9]{{{{1,9}}}}$' and min_delay::integer not between 0 and "
+                f"{MINUTES_IN_A_DAY}"
             ),
             severity="warn",
             owner=owner,

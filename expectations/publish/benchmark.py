@@ -72,7 +72,8 @@ def rules(candidate: Candidate) -> list[Rule]:
                 owner=OWNER,
                 runbook="publish.md#licences",
                 expected=f"no row, because {SOURCE} carries no licence",
-                remedy="obtain a licence and write it into the contract, or keep the table empty in this profile",
+                remedy="obtain a licence and write it into the contract, or keep the table empty in this "
+                "profile",
             )
         )
     return listed

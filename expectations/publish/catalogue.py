@@ -30,7 +30,8 @@ def rules(candidate: Candidate) -> list[Rule]:
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
                 "select table_name from t "
-                "where coalesce(description, '') = '' or coalesce(grain, '') = '' or coalesce(example_query, '') = ''"
+                "where coalesce(description, '') = '' or coalesce(grain, '') = '' or "
+                "coalesce(example_query, '') = ''"
             ),
             severity="block",
             owner=OWNER,

@@ -6,7 +6,13 @@ from cityperf.quality.gate import OWNER, Candidate
 from cityperf.quality.results import Rule
 from cityperf.quality.suites import sql_rule
 
-DIMENSIONS = ["service_delivery", "quality_of_life", "neighbourhood", "customer_service", "corporate_performance"]
+DIMENSIONS = [
+    "service_delivery",
+    "quality_of_life",
+    "neighbourhood",
+    "customer_service",
+    "corporate_performance",
+]
 
 
 def rules(candidate: Candidate) -> list[Rule]:

@@ -85,7 +85,8 @@ def rules(candidate: Candidate) -> list[Rule]:
             check="one_headline",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
-                "select kpi_id, geography_type, geography_code, count(*) filter (where is_headline) as headlines "
+                "select kpi_id, geography_type, geography_code, count(*) filter (where is_headline) as "
+                "headlines "
                 "from t group by 1, 2, 3 having count(*) filter (where is_headline) > 1"
             ),
             severity="block",

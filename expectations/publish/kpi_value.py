@@ -91,13 +91,16 @@ def rules(candidate: Candidate) -> list[Rule]:
             remedy="an earlier night was run again after a later one: expected in a backfill only",
         ),
     ]
-    if candidate.has("kpi_value", "kpi_id", "kpi_version", "geography_type", "geography_code", "period_start", "vintage"):
+    if candidate.has(
+        "kpi_value", "kpi_id", "kpi_version", "geography_type", "geography_code", "period_start", "vintage"
+    ):
         listed.append(
             Rule(
                 check="history_kept",
                 expectation="UnexpectedRowsExpectation",
                 arguments=sql_rule(
-                    "select kpi_id, geography_type, geography_code, period_start, vintage from publish.kpi_value "  # noqa: S608
+                    "select kpi_id, geography_type, geography_code, period_start, vintage from "  # noqa: S608
+                    "publish.kpi_value "
                     f"where vintage < date '{candidate.night.isoformat()}' except "
                     "select kpi_id, geography_type, geography_code, period_start, vintage from t"
                 ),
@@ -105,7 +108,8 @@ def rules(candidate: Candidate) -> list[Rule]:
                 owner=OWNER,
                 runbook="publish.md#vanished-kpis",
                 expected="every earlier vintage that readers have",
-                remedy="earlier vintages are never rewritten: rebuild marts.kpi_value by replaying landing in night order",
+                remedy="earlier vintages are never rewritten: rebuild marts.kpi_value by replaying landing "
+                "in night order",
             )
         )
     return listed

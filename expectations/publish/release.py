@@ -33,7 +33,8 @@ def rules(candidate: Candidate) -> list[Rule]:
                 "select c.relname::text as table_name from pg_catalog.pg_class as c, "  # noqa: S608
                 "(select count(*) from t) as counted where c.relnamespace = 'publish_next'::regnamespace "
                 "and c.relkind in ('r', 'p') and "
-                f"starts_with(coalesce(obj_description(c.oid, 'pg_class'), ''), '{SAMPLE_NOTICE}') <> {sample}"
+                f"starts_with(coalesce(obj_description(c.oid, 'pg_class'), ''), '{SAMPLE_NOTICE}') <> "
+                f"{sample}"
             ),
             severity="block",
             owner=OWNER,

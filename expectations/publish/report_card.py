@@ -14,8 +14,7 @@ def rules(candidate: Candidate) -> list[Rule]:
             check="rank_within_peers",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
-                "select publisher, edition, indicator, rank, peers from t "
-                "where rank < 1 or rank > peers"
+                "select publisher, edition, indicator, rank, peers from t where rank < 1 or rank > peers"
             ),
             severity="block",
             owner=OWNER,

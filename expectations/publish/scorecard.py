@@ -27,7 +27,8 @@ def rules(candidate: Candidate) -> list[Rule]:
             check="targets_met_within_set",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
-                "select dimension, comparison, targets_met, targets_set from t where targets_met > targets_set"
+                "select dimension, comparison, targets_met, targets_set from t where targets_met > "
+                "targets_set"
             ),
             severity="block",
             owner=OWNER,

@@ -241,7 +241,7 @@ def summarise(settings: Settings, night: date) -> Summary:
             kpis = rows(
                 "select k.dimension, c.status, count(*) as n from publish.kpi_comparison as c "
                 "join publish.kpi as k using (kpi_id) "
-                "where c.comparison = 'period' and c.geography_type = 'city' group by 1, 2 order by 1, 2"
+                "where c.is_headline and c.geography_type = 'city' group by 1, 2 order by 1, 2"
             )
     opened, closed = this.get("opened_at"), this.get("closed_at")
     return Summary(

@@ -1,4 +1,5 @@
-"""One digest a night and steward, as text: what needs a hand, what is known, what is well. Never a message per check."""
+"""One digest a night and steward, as text: what needs a hand, what is known, what is well. Never a message
+per check."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ class Absence:
 def digest(settings: Settings, night: date) -> list[Path]:
     """Write digests/<night>/<steward>.txt for everybody who answers for something. Returns the files.
 
-    A repeat of the night replaces its digests. Failures come first, findings of one check are rolled up into one line.
+    A repeat of the night replaces its digests. Failures come first, findings of one check are rolled up into
+    one line.
     """
     from cityperf.sources import load_contracts
 
@@ -128,7 +130,8 @@ def _section(title: str, sign: str, findings: Iterable[Finding]) -> list[str]:
 def _findings(connection: Connection[Any], night: date) -> list[Finding]:
     with connection.cursor(row_factory=class_row(Finding)) as cursor:
         return cursor.execute(
-            "select border, check_name, subject, severity, status, message, owner, runbook from ops.check_result "
+            "select border, check_name, subject, severity, status, message, owner, runbook from "
+            "ops.check_result "
             "where night = %s order by severity, border, subject, check_name, check_result_id",
             (night,),
         ).fetchall()

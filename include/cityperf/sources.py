@@ -111,6 +111,7 @@ class Drift(_Strict):
     new_column: Literal["accept", "warn", "ignore", "quarantine_file"] = "warn"
     missing_column: Literal["warn", "quarantine_file"] = "quarantine_file"
     type_error: Literal["warn", "quarantine_row", "quarantine_file"] = "quarantine_row"
+    fewer_rows: Literal["warn", "quarantine_file"] = "quarantine_file"
 
 
 class Partition(_Strict):

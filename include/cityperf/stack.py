@@ -85,6 +85,7 @@ def base_env(settings: Settings) -> dict[str, str]:
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "TZ": "UTC",
     }
+    env.pop("CITYPERF_PRELOAD", None)  # for the scheduler alone
     for name, value in (
         ("CITYPERF_DATABASE_URL", settings.database_url),
         ("CITYPERF_REPLAY", str(settings.replay_file) if settings.replay_file else None),
@@ -145,7 +146,7 @@ def airflow_env(settings: Settings) -> dict[str, str]:
         "DAG_PROCESSOR__STALE_DAG_THRESHOLD": "120",
         "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "120",
         "DAG_PROCESSOR__PRINT_STATS_INTERVAL": "0",
-        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
         "SCHEDULER__MAX_TIS_PER_QUERY": "64",
         # A task's watcher may miss the end of its process by a hair, then sleeps one heartbeat, slot in hand.
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
@@ -180,7 +181,7 @@ def airflow_url(settings: Settings) -> str:
 def fingerprint(settings: Settings) -> str:
     """What a running stack was started with: another one means that it must be started anew.
 
-    Besides the settings it covers the code that long-lived processes hold in memory; tasks load theirs each time.
+    Besides the settings it covers the code that long-lived processes hold in memory; tasks load theirs anew.
     """
     seen = hashlib.sha256()
     for value in (
@@ -192,6 +193,7 @@ def fingerprint(settings: Settings) -> str:
     code = [ROOT / "requirements.lock", *(ROOT / "plugins").rglob("*.py")]
     package = ROOT / "include" / "cityperf"
     code += [*package.parent.glob("*.py"), *package.glob("*.py"), *(package / "portal").rglob("*.py")]
+    code += package.glob("migrations/*.sql")  # a start applies them
     for path in sorted(code):
         with contextlib.suppress(FileNotFoundError):
             stat = path.stat()
@@ -453,7 +455,9 @@ class Supervisor:
 
     def _reap(self) -> None:
         """As subreaper we inherit what our parts' children leave; the parts themselves are left to Popen."""
-        ours = {part.process.pid for part in self.parts.values() if part.process}
+        ours = {
+            part.process.pid for part in self.parts.values() if part.process and part.process.poll() is None
+        }
         with contextlib.suppress(ChildProcessError):
             while (dead := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
                 if dead.si_pid in ours:
@@ -467,7 +471,7 @@ class Supervisor:
         for part in others:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(part.process.pid, signal.SIGTERM)  # type: ignore[union-attr]  # it has a pid
-        # These write in the database that they are going; the API server and the portal have nothing to write.
+        # These write into the database that they go; the API server and the portal have nothing to write.
         waited_for = [part for part in others if part.name not in ("api-server", "portal")]
         deadline = time.monotonic() + 8
         while any(part.pid for part in waited_for) and time.monotonic() < deadline:

@@ -93,9 +93,6 @@ def test_neighbourhood_population_2016_sums_to_the_city(home: Home, nights: list
         ("ROAD307T", 16, "13167.50", "11809", 7),
         ("PLIB305T", 11, "1.88", "2.22", 7),
         ("EMDS430", 12, "0.7045", "0.86", 2),
-        ("SWST311T", 15, "153.57", "92.53", 3),
-        ("SWST325T", 16, "80.82", "193.20", 14),
-        ("SWST330T", 16, "252.06", "451.46", 16),
     ],
 )
 def test_published_benchmarks_of_2018(

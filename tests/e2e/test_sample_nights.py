@@ -143,3 +143,28 @@ def test_the_reader_can_neither_write_nor_look_behind(home: Home, first: dict[st
     ):
         with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)):
             home.query(statement)
+
+
+def test_people_see_the_night_in_a_real_browser(home: Home, first: dict[str, Any]) -> None:
+    """The Airflow UI shows the night's steps and the Warehouse page shows the release, once somebody signed in."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    from tests.browser.pages import chromium, sign_in
+
+    ports = json.loads((home.base / "run" / "ports.json").read_text())
+    password = json.loads((home.path / "secrets.json").read_text())["airflow_admin"]
+    url = f"http://127.0.0.1:{ports['airflow']}"
+    with chromium() as page:
+        page.get(f"{url}/warehouse/")
+        assert "Release" not in page.find_element(By.TAG_NAME, "body").text
+        sign_in(page, url, password)
+        page.get(f"{url}/warehouse/")
+        text = page.find_element(By.TAG_NAME, "body").text
+        assert "is up" in text
+        assert "service_requests_311" in text
+        page.get(f"{url}/dags/nightly_refresh")
+        wanted = ("open_night", "wait_for_sources", "models", "quality_gate", "publish")
+        WebDriverWait(page, 60).until(
+            lambda p: all(word in p.find_element(By.TAG_NAME, "body").text for word in wanted)
+        )

@@ -1,4 +1,5 @@
-"""A small candidate in publish_next, made as dbt makes it: by role transformer, in the shapes of models/publish."""
+"""A small candidate in publish_next, made as dbt makes it: by role transformer, in the shapes of
+models/publish."""
 
 from __future__ import annotations
 
@@ -9,10 +10,9 @@ from functools import cache
 from typing import Any
 
 import yaml
-from psycopg import sql
-
 from cityperf.config import ROOT, Settings
 from cityperf.db import connect
+from psycopg import sql
 
 NIGHT = date(2024, 3, 15)
 SHA = "ab" * 32
@@ -35,24 +35,47 @@ def key_of(model: dict[str, Any]) -> list[str]:
 
 def value(kpi_id: str, period: date, figure: str | None, vintage: date = NIGHT, **more: Any) -> Row:
     return {
-        "kpi_id": kpi_id, "kpi_version": 1, "geography_type": "city", "geography_code": "toronto",
-        "period_grain": "month", "period_start": period, "vintage": vintage, "value": figure,
-        "numerator": figure, "is_withdrawn": False, **more,
-    }  # fmt: skip
+        "kpi_id": kpi_id,
+        "kpi_version": 1,
+        "geography_type": "city",
+        "geography_code": "toronto",
+        "period_grain": "month",
+        "period_start": period,
+        "vintage": vintage,
+        "value": figure,
+        "numerator": figure,
+        "is_withdrawn": False,
+        **more,
+    }
 
 
 def comparison(kpi_id: str, **more: Any) -> Row:
     return {
-        "kpi_id": kpi_id, "kpi_version": 1, "geography_type": "city", "geography_code": "toronto",
-        "period_grain": "month", "period_start": date(2024, 1, 1), "comparison": "period", "is_headline": True,
-        "change_unit": "percent", "periods": 1, **more,
-    }  # fmt: skip
+        "kpi_id": kpi_id,
+        "kpi_version": 1,
+        "geography_type": "city",
+        "geography_code": "toronto",
+        "period_grain": "month",
+        "period_start": date(2024, 1, 1),
+        "comparison": "period",
+        "is_headline": True,
+        "change_unit": "percent",
+        "periods": 1,
+        **more,
+    }
 
 
 def sound_rows(number: int, night: date = NIGHT, marker: int = 0) -> dict[str, list[Row]]:
-    """Rows of a candidate that passes every check; `marker` makes one candidate differ from another everywhere."""
-    kpi = {"dimension": "service_delivery", "unit": "number", "owner": "Transit", "version": 1, "origin": "own",
-           "target_type": "none"}  # fmt: skip
+    """Rows of a candidate that passes every check; `marker` makes one candidate differ from another
+    everywhere."""
+    kpi = {
+        "dimension": "service_delivery",
+        "unit": "number",
+        "owner": "Transit",
+        "version": 1,
+        "origin": "own",
+        "target_type": "none",
+    }
     rows: dict[str, list[Row]] = {
         "kpi": [
             {"kpi_id": "1.02", "name_en": f"Unemployment rate {marker}", "direction": "down", **kpi},
@@ -67,48 +90,142 @@ def sound_rows(number: int, night: date = NIGHT, marker: int = 0) -> dict[str, l
             value("1.10", date(2024, 1, 1), "137.45"),
         ],
         "kpi_comparison": [
-            comparison("1.02", current_value="0.06884", compared_value="0.06918", threshold="0.01", trend="stable",
-                       impact=0, status="stable"),
-            comparison("2.05", current_value="53236000", compared_value="50000000", threshold="0.01", trend="up",
-                       impact=1, status="favourable"),
-            comparison("1.10", current_value="137.45", compared_value="133.1", threshold="0.02", trend="up",
-                       impact=None, status="neutral"),
+            comparison(
+                "1.02",
+                current_value="0.06884",
+                compared_value="0.06918",
+                threshold="0.01",
+                trend="stable",
+                impact=0,
+                status="stable",
+            ),
+            comparison(
+                "2.05",
+                current_value="53236000",
+                compared_value="50000000",
+                threshold="0.01",
+                trend="up",
+                impact=1,
+                status="favourable",
+            ),
+            comparison(
+                "1.10",
+                current_value="137.45",
+                compared_value="133.1",
+                threshold="0.02",
+                trend="up",
+                impact=None,
+                status="neutral",
+            ),
         ],
         "scorecard": [
-            {"dimension": "service_delivery", "comparison": "period", "kpis": 3, "favourable": 1, "unfavourable": 0,
-             "stable": 1, "neutral": 1, "no_comparison": 0, "targets_set": 0, "targets_met": 0},
+            {
+                "dimension": "service_delivery",
+                "comparison": "period",
+                "kpis": 3,
+                "favourable": 1,
+                "unfavourable": 0,
+                "stable": 1,
+                "neutral": 1,
+                "no_comparison": 0,
+                "targets_set": 0,
+                "targets_met": 0,
+            },
         ],
         "benchmark": [
-            {"measure_code": "ROAD307T", "municipality": "Toronto", "period_year": 2018, "value": "11809",
-             "median": "12488.25", "rank": 1, "reporters": 2, "quartile": None, "direction": "down"},
-            {"measure_code": "ROAD307T", "municipality": "London", "period_year": 2018, "value": "13167.50",
-             "median": "12488.25", "rank": 2, "reporters": 2, "quartile": None, "direction": "down"},
+            {
+                "measure_code": "ROAD307T",
+                "municipality": "Toronto",
+                "period_year": 2018,
+                "value": "11809",
+                "median": "12488.25",
+                "rank": 1,
+                "reporters": 2,
+                "quartile": None,
+                "direction": "down",
+            },
+            {
+                "measure_code": "ROAD307T",
+                "municipality": "London",
+                "period_year": 2018,
+                "value": "13167.50",
+                "median": "12488.25",
+                "rank": 2,
+                "reporters": 2,
+                "quartile": None,
+                "direction": "down",
+            },
         ],
         "report_card": [
-            {"publisher": "A board", "report_card": "Cities", "edition": "2023", "indicator": "Air", "rank": 3,
-             "peers": 9, "url": "https://example.org/cities", "direction": "up"},
+            {
+                "publisher": "A board",
+                "report_card": "Cities",
+                "edition": "2023",
+                "indicator": "Air",
+                "rank": 3,
+                "peers": 9,
+                "url": "https://example.org/cities",
+                "direction": "up",
+            },
         ],
         "commitment": [
-            {"commitment_id": "C-1", "goal": "=1+1", "commitment": "-5", "division": 'Parks, "Forestry"\nand more',
-             "status": "on_track", "comment": "@home", "status_label": "Underway - on track"},
-            {"commitment_id": "C-2", "goal": "", "commitment": "-5 degrees", "division": "Élan ☃", "status": "completed",
-             "comment": None, "status_label": "+1"},
+            {
+                "commitment_id": "C-1",
+                "goal": "=1+1",
+                "commitment": "-5",
+                "division": 'Parks, "Forestry"\nand more',
+                "status": "on_track",
+                "comment": "@home",
+                "status_label": "Underway - on track",
+            },
+            {
+                "commitment_id": "C-2",
+                "goal": "",
+                "commitment": "-5 degrees",
+                "division": "Élan ☃",
+                "status": "completed",
+                "comment": None,
+                "status_label": "+1",
+            },
         ],
         "data_quality": [
-            {"dataset": "dashboard_measures", "rows_loaded": 5, "rows_quarantined": 0, "checks_passed": 3,
-             "checks_warned": 0, "checks_failed": marker, "last_delivery_night": night, "freshness_state": "fresh"},
+            {
+                "dataset": "dashboard_measures",
+                "rows_loaded": 5,
+                "rows_quarantined": 0,
+                "checks_passed": 3,
+                "checks_warned": 0,
+                "checks_failed": marker,
+                "last_delivery_night": night,
+                "freshness_state": "fresh",
+            },
         ],
         "provenance": [
-            {"subject_type": "kpi", "subject": kpi_id, "dataset": "dashboard_measures", "file_name": "tpp_measures.json",
-             "sha256": SHA, "bytes": 10, "url": "https://www.toronto.ca/app_content/tpp_measures",
-             "delivered_night": night, "is_current": True}
+            {
+                "subject_type": "kpi",
+                "subject": kpi_id,
+                "dataset": "dashboard_measures",
+                "file_name": "tpp_measures.json",
+                "sha256": SHA,
+                "bytes": 10,
+                "url": "https://www.toronto.ca/app_content/tpp_measures",
+                "delivered_night": night,
+                "is_current": True,
+            }
             for kpi_id in ("1.02", "2.05", "1.10")
         ],
         "release": [{"number": number, "night": night, "code_version": "0.1.0"}],
-    }  # fmt: skip
+    }
     rows["catalogue"] = [
-        {"table_name": name, "description": f"About {name} {marker}", "grain": "one row", "row_count": len(rows.get(name, [])),
-         "example_query": f"select * from publish.{name}", "row_key": "x", "owner": "Performance Office"}
+        {
+            "table_name": name,
+            "description": f"About {name} {marker}",
+            "grain": "one row",
+            "row_count": len(rows.get(name, [])),
+            "example_query": f"select * from publish.{name}",
+            "row_key": "x",
+            "owner": "Performance Office",
+        }
         for name in shapes()
     ]
     return {name: rows.get(name, []) for name in shapes()}
@@ -122,13 +239,15 @@ def build_candidate(
     marker: int = 0,
     change: dict[str, list[Row]] | None = None,
 ) -> None:
-    """(Re)build publish_next as dbt would: role transformer, every table replaced whole, keys and comments."""
+    """(Re)build publish_next as dbt would: role transformer, every table replaced whole, keys and
+    comments."""
     with connect(settings, "transformer") as connection:
         for name, rows in {**sound_rows(number, night, marker), **(change or {})}.items():
             model = shapes()[name]
             table, key = sql.Identifier("publish_next", name), key_of(model)
             columns = sql.SQL(", ").join(
-                sql.SQL("{} {}").format(sql.Identifier(c["name"]), sql.SQL(c["data_type"])) for c in model["columns"]
+                sql.SQL("{} {}").format(sql.Identifier(c["name"]), sql.SQL(c["data_type"]))
+                for c in model["columns"]
             )
             connection.execute(sql.SQL("drop table if exists {}").format(table))
             connection.execute(
@@ -136,7 +255,9 @@ def build_candidate(
                     table, columns, sql.SQL(", ").join(map(sql.Identifier, key))
                 )
             )
-            connection.execute(sql.SQL("comment on table {} is {}").format(table, sql.Literal(model["description"])))
+            connection.execute(
+                sql.SQL("comment on table {} is {}").format(table, sql.Literal(model["description"]))
+            )
             for row in rows:
                 connection.execute(
                     sql.SQL("insert into {} ({}) values ({})").format(
@@ -156,7 +277,10 @@ def manifest() -> dict[str, Any]:
     prefix, source = "model.cityperf.", "source.cityperf.raw."
 
     def parents(name: str) -> list[str]:
-        return {"benchmark": [f"{source}mbncanada_results"], "kpi_value": [f"{source}dashboard_measures"]}.get(name, [])
+        return {
+            "benchmark": [f"{source}mbncanada_results"],
+            "kpi_value": [f"{source}dashboard_measures"],
+        }.get(name, [])
 
     nodes = {
         prefix + name: {
@@ -164,7 +288,9 @@ def manifest() -> dict[str, Any]:
             "alias": name,
             "resource_type": "model",
             "description": model["description"],
-            "columns": {c["name"]: {"name": c["name"], "description": c["description"]} for c in model["columns"]},
+            "columns": {
+                c["name"]: {"name": c["name"], "description": c["description"]} for c in model["columns"]
+            },
             "depends_on": {"nodes": parents(name)},
             "config": {"meta": model["config"]["meta"]},
         }

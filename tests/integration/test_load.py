@@ -299,7 +299,11 @@ def test_a_control_total_is_checked_and_kept(clean_warehouse: Settings, query: Q
         deliver(clean_warehouse, TOTAL, lines + b"-$999.40\n", night=NEXT)
     with pytest.raises(FileQuarantined, match="2 such rows"):
         deliver(clean_warehouse, TOTAL, lines + b"-$999.50\n,1\n", night=NEXT)
-    assert deliver(clean_warehouse, TOTAL, b"program,amount\nA,1\n", night=NEXT).loaded == 1
+    with pytest.raises(
+        FileQuarantined, match=r"expected a control total, as in the delivery before \(-999\.50\)"
+    ):
+        deliver(clean_warehouse, TOTAL, b"program,amount\nA,1\n", night=NEXT)
+    assert deliver(clean_warehouse, TOTAL, b"program,amount\nA,1\n", "other.csv", NEXT).loaded == 1
     assert batch(query, "control_total") == (None,)
 
 
@@ -341,6 +345,26 @@ def test_every_changed_delivery_is_kept_and_compared_with_the_one_before(
     assert "1 rows of the delivery before are gone" in str(changed.message)
     assert len(rows(query)) == 6
     assert query("select night from ops.cursor") == [(NEXT,)]
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("agreed", [KEYED, YEARLY], ids=["kept deliveries", "periods"])
+@pytest.mark.parametrize(
+    ("lines", "says"), [(13, "found 13;"), (18, "found 18 and no line end behind the last one;")]
+)
+def test_a_file_cut_at_the_source_is_known_by_what_it_lacks(
+    clean_warehouse: Settings, query: Query, agreed: Contract, lines: int, says: str
+) -> None:
+    """Cut between two records, or inside the last field, every line of it is sound."""
+    deliver(clean_warehouse, agreed, MANY, "SR2025.csv")
+    cut = b"".join(MANY.splitlines(keepends=True)[: lines + 1])
+    cut = cut if lines == 13 else cut[:-2]
+    with pytest.raises(FileQuarantined, match=f"expected about 20 rows.*{says}"):
+        deliver(clean_warehouse, agreed, cut, "SR2025.csv", NEXT)
+    assert len(rows(query)) == 20
+    nothing_left(query)
+    lenient = agreed.model_copy(update={"drift": agreed.drift.model_copy(update={"fewer_rows": "warn"})})
+    assert deliver(clean_warehouse, lenient, cut, "SR2025.csv", NEXT).loaded == lines
 
 
 def test_only_the_columns_named_by_compare_make_a_revision(clean_warehouse: Settings, query: Query) -> None:
@@ -495,7 +519,7 @@ def test_more_periods_than_joins_can_bear_are_refused(
 # -- from landing --------------------------------------------------------------------------------------------
 def test_everything_in_raw_is_rebuilt_from_landing(clean_warehouse: Settings, query: Query) -> None:
     deliver(clean_warehouse, KEYED, MANY + b"100,A,five\n")
-    deliver(clean_warehouse, KEYED, CSV, night=NEXT)
+    deliver(clean_warehouse, KEYED, MANY.replace(b",S,", b",T,"), night=NEXT)
     month = contract("months", columns={"on": {"header": ["on"], "type": "date"}, "station": "text"},
                      partition={"column": "on", "grain": "month"})  # fmt: skip
     deliver(clean_warehouse, month, months("2019-07-01", "2019-08-01"), "year.csv")
@@ -587,7 +611,8 @@ def test_bus_files_of_every_shape_load_with_one_contract(
     headers = {
         "date": ["Date", "Report Date"], "route": ["Route", "Line"], "time": ["Time"], "day": ["Day"],
         "location": ["Location", "Station"], "incident": ["Incident", "Code"],
-        "min_delay": ["Min Delay", "Delay"], "min_gap": ["Min Gap", "Gap"], "direction": ["Direction", "Bound"], "vehicle": ["Vehicle"],
+        "min_delay": ["Min Delay", "Delay"], "min_gap": ["Min Gap", "Gap"],
+        "direction": ["Direction", "Bound"], "vehicle": ["Vehicle"],
     }  # fmt: skip
     types = {"date": "date", "min_delay": "integer", "min_gap": "integer"}
     columns = {

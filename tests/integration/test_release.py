@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -13,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
-
 from cityperf import publish
 from cityperf.cli import cli
 from cityperf.config import Settings
@@ -27,6 +24,8 @@ from cityperf.publish.tables import tables
 from cityperf.publish.trace import NotPublished, trace
 from cityperf.quality.results import CheckResult, record
 from cityperf.sources import load_contracts
+from click.testing import CliRunner
+
 from tests.integration.candidate import NIGHT, build_candidate, manifest, sound_rows, value, write_manifest
 
 Query = Callable[..., list[tuple[Any, ...]]]
@@ -46,10 +45,18 @@ def put_up(settings: Settings, night: date = NIGHT, marker: int = 0, **change: A
 
 def failed_check(severity: str = "block", status: str = "fail") -> CheckResult:
     return CheckResult(
-        border="publish", suite="publish.kpi", check="key_unique", subject="kpi", severity=severity, status=status,  # type: ignore[arg-type]
-        expected="each kpi_id once", found="2 rows", owner="Performance Office",
-        runbook="docs/runbooks/publish.md#keys", message="kpi: expected each kpi_id once, found 2 rows",
-    )  # fmt: skip
+        border="publish",
+        suite="publish.kpi",
+        check="key_unique",
+        subject="kpi",
+        severity=severity,
+        status=status,  # type: ignore[arg-type]
+        expected="each kpi_id once",
+        found="2 rows",
+        owner="Performance Office",
+        runbook="docs/runbooks/publish.md#keys",
+        message="kpi: expected each kpi_id once, found 2 rows",
+    )
 
 
 def put_check(settings: Settings, result: CheckResult) -> None:
@@ -57,7 +64,8 @@ def put_check(settings: Settings, result: CheckResult) -> None:
         record(connection, NIGHT, [result])
 
 
-# -- candidates and outcomes ----------------------------------------------------------------------------------
+# -- candidates and outcomes
+# ----------------------------------------------------------------------------------
 def test_the_first_release_is_number_one_and_the_next_is_two(home: Settings, query: Query) -> None:
     assert put_up(home).number == 1
     assert put_up(home, NIGHT + timedelta(days=1), marker=1).number == 2
@@ -71,10 +79,14 @@ def test_opening_a_candidate_twice_gives_the_same_number(home: Settings) -> None
     assert publish.open_candidate(home, NIGHT) == publish.open_candidate(home, NIGHT) == 1
 
 
-def test_a_candidate_of_another_night_that_was_never_finished_is_discarded(home: Settings, query: Query) -> None:
+def test_a_candidate_of_another_night_that_was_never_finished_is_discarded(
+    home: Settings, query: Query
+) -> None:
     assert publish.open_candidate(home, NIGHT) == 1
     assert publish.open_candidate(home, NIGHT + timedelta(days=1)) == 1
-    assert query("select number, night, state from ops.release") == [(1, NIGHT + timedelta(days=1), "candidate")]
+    assert query("select number, night, state from ops.release") == [
+        (1, NIGHT + timedelta(days=1), "candidate")
+    ]
 
 
 def test_equal_content_makes_no_new_release_whatever_the_night(home: Settings, query: Query) -> None:
@@ -87,7 +99,9 @@ def test_equal_content_makes_no_new_release_whatever_the_night(home: Settings, q
     assert query("select count(*) from ops.release where state = 'candidate'") == [(0,)]
     assert sorted(p.name for p in home.releases.iterdir()) == ["1", "current"]
     # Nothing is left that the next night could take for a candidate.
-    assert query("select count(*) from pg_class where relnamespace = 'publish_next'::regnamespace and relkind = 'r'") == [(0,)]
+    assert query(
+        "select count(*) from pg_class where relnamespace = 'publish_next'::regnamespace and relkind = 'r'"
+    ) == [(0,)]
     assert publish.release(home, tomorrow + timedelta(days=1)).status == "unchanged"
 
 
@@ -99,11 +113,15 @@ def test_one_changed_value_makes_a_new_release(home: Settings) -> None:
 
 
 def test_nothing_built_and_nothing_up_is_an_error_that_says_what_to_do(home: Settings) -> None:
-    with pytest.raises(publish.NothingToRelease, match="expected tables in schema publish_next .* found none"):
+    with pytest.raises(
+        publish.NothingToRelease, match=r"expected tables in schema publish_next .* found none"
+    ):
         publish.release(home, NIGHT)
 
 
-def test_what_an_earlier_night_built_and_nobody_released_goes_up_the_next_night(home: Settings, query: Query) -> None:
+def test_what_an_earlier_night_built_and_nobody_released_goes_up_the_next_night(
+    home: Settings, query: Query
+) -> None:
     number = publish.open_candidate(home, NIGHT)
     build_candidate(home, number)
     outcome = publish.release(home, NIGHT + timedelta(days=1))
@@ -112,17 +130,22 @@ def test_what_an_earlier_night_built_and_nobody_released_goes_up_the_next_night(
 
 
 @pytest.mark.fault
-def test_a_failed_blocking_check_keeps_the_last_good_release_and_marks_it_stale(home: Settings, query: Query) -> None:
+def test_a_failed_blocking_check_keeps_the_last_good_release_and_marks_it_stale(
+    home: Settings, query: Query
+) -> None:
     put_up(home)
     put_check(home, failed_check())
     outcome = put_up(home, marker=1)
     assert outcome.status == "held"
     assert "expected each kpi_id once, found 2 rows" in outcome.reason
     assert query("select number, state from ops.release order by 1") == [(1, "released"), (2, "held")]
-    for query_text in ("select stale_reason from ops.release where number = 1", "select stale_reason from publish.release"):
+    for query_text in (
+        "select stale_reason from ops.release where number = 1",
+        "select stale_reason from publish.release",
+    ):
         [(reason,)] = query(query_text)
         assert "release 2 is held back: kpi: expected each kpi_id once" in reason
-    assert os.readlink(home.releases / "current") == "1"
+    assert (home.releases / "current").readlink() == Path("1")
     # Mended, the same night's candidate goes up under its number and the mark is gone.
     put_check(home, replace(failed_check(), status="pass"))
     assert put_up(home, marker=1).number == 2
@@ -140,7 +163,9 @@ def test_an_unchanged_night_takes_the_stale_mark_off(home: Settings, query: Quer
     number = publish.open_candidate(home, NIGHT)
     build_candidate(home, number, marker=1)
     assert publish.hold(home, NIGHT, "the gate is closed").number == 2
-    assert query("select stale_reason from publish.release") == [("release 2 is held back: the gate is closed",)]
+    assert query("select stale_reason from publish.release") == [
+        ("release 2 is held back: the gate is closed",)
+    ]
     build_candidate(home, publish.open_candidate(home, NIGHT), marker=0)
     assert publish.release(home, NIGHT).status == "unchanged"
     assert query("select stale_reason from publish.release") == [(None,)]
@@ -155,28 +180,45 @@ def test_a_held_candidate_that_nothing_new_replaced_can_go_up_another_night(home
     assert (outcome.status, outcome.number) == ("released", 2)
 
 
-# -- restatements ---------------------------------------------------------------------------------------------
-def test_restatements_tell_revisions_late_data_and_new_definitions_apart(home: Settings, query: Query) -> None:
-    put_up(home, kpi_value=[
-        value("1.02", date(2023, 12, 1), "1"), value("1.02", date(2024, 1, 1), "2"),
-        value("1.02", date(2024, 2, 1), None), value("2.05", date(2024, 1, 1), "10"),
-        value("1.10", date(2024, 1, 1), "5"), value("1.10", date(2024, 2, 1), "6"),
-    ])  # fmt: skip
+# -- restatements
+# ---------------------------------------------------------------------------------------------
+def test_restatements_tell_revisions_late_data_and_new_definitions_apart(
+    home: Settings, query: Query
+) -> None:
+    put_up(
+        home,
+        kpi_value=[
+            value("1.02", date(2023, 12, 1), "1"),
+            value("1.02", date(2024, 1, 1), "2"),
+            value("1.02", date(2024, 2, 1), None),
+            value("2.05", date(2024, 1, 1), "10"),
+            value("1.10", date(2024, 1, 1), "5"),
+            value("1.10", date(2024, 2, 1), "6"),
+        ],
+    )
     later = NIGHT + timedelta(days=1)
-    outcome = put_up(home, later, kpi_value=[
-        value("1.02", date(2023, 12, 1), "1"), value("1.02", date(2024, 1, 1), "2"),
-        value("1.02", date(2024, 2, 1), None), value("2.05", date(2024, 1, 1), "10"),
-        value("1.10", date(2024, 1, 1), "5"), value("1.10", date(2024, 2, 1), "6"),
-        value("1.02", date(2024, 1, 1), "2.5", later),  # revised
-        value("1.02", date(2024, 2, 1), "3", later),  # was blank
-        value("1.02", date(2023, 11, 1), "0.5", later),  # a period before the latest one
-        value("1.02", date(2024, 3, 1), "4", later),  # news
-        value("2.05", date(2024, 1, 1), "11", later, kpi_version=2),  # redefined
-        value("1.10", date(2024, 2, 1), None, later, is_withdrawn=True),  # taken back
-    ])  # fmt: skip
+    outcome = put_up(
+        home,
+        later,
+        kpi_value=[
+            value("1.02", date(2023, 12, 1), "1"),
+            value("1.02", date(2024, 1, 1), "2"),
+            value("1.02", date(2024, 2, 1), None),
+            value("2.05", date(2024, 1, 1), "10"),
+            value("1.10", date(2024, 1, 1), "5"),
+            value("1.10", date(2024, 2, 1), "6"),
+            value("1.02", date(2024, 1, 1), "2.5", later),  # revised
+            value("1.02", date(2024, 2, 1), "3", later),  # was blank
+            value("1.02", date(2023, 11, 1), "0.5", later),  # a period before the latest one
+            value("1.02", date(2024, 3, 1), "4", later),  # news
+            value("2.05", date(2024, 1, 1), "11", later, kpi_version=2),  # redefined
+            value("1.10", date(2024, 2, 1), None, later, is_withdrawn=True),  # taken back
+        ],
+    )
     assert outcome.restated == 5
     assert query(
-        "select kpi_id, period_start, old_value, new_value, cause from ops.restatement where number = 2 order by 1, 2"
+        "select kpi_id, period_start, old_value, new_value, cause from ops.restatement where number = 2 "
+        "order by 1, 2"
     ) == [
         ("1.02", date(2023, 11, 1), None, Decimal("0.5"), "late data"),
         ("1.02", date(2024, 1, 1), Decimal(2), Decimal("2.5"), "revision"),
@@ -191,7 +233,8 @@ def test_the_first_release_restates_nothing(home: Settings, query: Query) -> Non
     assert query("select count(*) from ops.restatement") == [(0,)]
 
 
-# -- files ----------------------------------------------------------------------------------------------------
+# -- files
+# ----------------------------------------------------------------------------------------------------
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
@@ -231,7 +274,10 @@ def test_figures_are_exact_in_every_format(home: Settings) -> None:
     import pyarrow.parquet as pq
 
     long = "0.06884000000000000001"
-    put_up(home, kpi_value=[value("1.02", date(2024, 1, 1), long), value("2.05", date(2024, 1, 1), "-1003351699.34")])
+    put_up(
+        home,
+        kpi_value=[value("1.02", date(2024, 1, 1), long), value("2.05", date(2024, 1, 1), "-1003351699.34")],
+    )
     folder = home.releases / "current"
     assert [r["value"] for r in rows_of(folder / "SAMPLE_kpi_value.csv")] == [long, "-1003351699.34"]
     table = pq.read_table(folder / "SAMPLE_kpi_value.parquet")
@@ -306,7 +352,9 @@ def test_unlicensed_tables_are_left_out_of_a_replays_files_and_named(home: Setti
     target.mkdir()
     dictionary = read_dictionary(manifest(), load_contracts(), "replay")
     with connect(home, "publisher") as connection:
-        written = build(connection, tables(connection, "publish_next"), dictionary, Notice(1, NIGHT, "replay"), target)
+        written = build(
+            connection, tables(connection, "publish_next"), dictionary, Notice(1, NIGHT, "replay"), target
+        )
     names = {each.path for each in written}
     assert "kpi.csv" in names and "benchmark.csv" not in names and "SAMPLE.txt" not in names
     assert "mbncanada_results" in (target / "README.md").read_text()
@@ -315,7 +363,6 @@ def test_unlicensed_tables_are_left_out_of_a_replays_files_and_named(home: Setti
 
 def test_files_are_written_in_batches_and_not_whole(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow.parquet as pq
-
     from cityperf.publish import exports
 
     monkeypatch.setattr(exports, "BATCH", 10)
@@ -326,7 +373,8 @@ def test_files_are_written_in_batches_and_not_whole(home: Settings, monkeypatch:
     assert stored.metadata.num_rows == 35
 
 
-# -- looking back ---------------------------------------------------------------------------------------------
+# -- looking back
+# ---------------------------------------------------------------------------------------------
 @pytest.fixture
 def landed(home: Settings) -> Settings:
     """A landed feed file with its raw rows, and a release made of it."""
@@ -340,17 +388,20 @@ def landed(home: Settings) -> Settings:
     with connect(home, "loader") as connection:
         row = connection.execute(
             "insert into ops.landed_file (dataset, name, sha256, bytes, url, night, retrieved_at) values "
-            "('dashboard_measures', 'tpp_measures.json', %s, %s, 'https://www.toronto.ca/app_content/tpp_measures', "
+            "('dashboard_measures', 'tpp_measures.json', %s, %s, "
+            "'https://www.toronto.ca/app_content/tpp_measures', "
             "%s, '2024-03-15 02:00+00') returning file_id",
             (sha, len(body), NIGHT),
         ).fetchone()
         assert row is not None
         connection.execute(
-            "insert into ops.cursor (dataset, name, file_id, night) values ('dashboard_measures', 'tpp_measures.json', %s, %s)",
+            "insert into ops.cursor (dataset, name, file_id, night) values ('dashboard_measures', "
+            "'tpp_measures.json', %s, %s)",
             (row[0], NIGHT),
         )
         connection.execute(
-            "create table raw.dashboard_measures (measure_id text, year text, period text, value text, _file_id bigint, "
+            "create table raw.dashboard_measures (measure_id text, year text, period text, value text, "
+            "_file_id bigint, "
             "_row bigint)"
         )
         connection.execute(
@@ -396,9 +447,13 @@ def test_the_release_lists_the_files_it_was_made_of(landed: Settings, query: Que
     assert query("select count(*) from ops.release_input where number = 1") == [(1,)]
     package = json.loads((landed.releases / "current" / "datapackage.json").read_text())
     assert package["sources"] == [
-        {"title": "Toronto dashboard measures", "path": "https://www.toronto.ca/app_content/tpp_measures",
-         "dataset": "dashboard_measures", "files": 1}
-    ]  # fmt: skip
+        {
+            "title": "Toronto dashboard measures",
+            "path": "https://www.toronto.ca/app_content/tpp_measures",
+            "dataset": "dashboard_measures",
+            "files": 1,
+        }
+    ]
 
 
 @pytest.fixture
@@ -423,11 +478,17 @@ def test_every_listing_takes_json(command: Callable[..., Any]) -> None:
     assert len(json.loads(command("release", "show", "1", "--json").output)["files"]) == 37
 
 
-def test_people_read_status_as_a_word_beside_a_sign_and_that_it_is_a_sample(command: Callable[..., Any]) -> None:
+def test_people_read_status_as_a_word_beside_a_sign_and_that_it_is_a_sample(
+    command: Callable[..., Any],
+) -> None:
     listed = command("kpi", "list").output
     assert "favourable" in listed and "✔" in listed
-    for output in (listed, command("kpi", "show", "1.02").output, command("kpi", "trace", "1.02").output,
-                   command("release", "show", "1").output):  # fmt: skip
+    for output in (
+        listed,
+        command("kpi", "show", "1.02").output,
+        command("kpi", "trace", "1.02").output,
+        command("release", "show", "1").output,
+    ):
         assert "SAMPLE - invented figures" in output
     assert "tpp_measures.json" in command("kpi", "trace", "1.02").output
 

@@ -1,4 +1,5 @@
-"""The swap under fire: readers see one whole release at every moment, and a killed run leaves nothing half-made."""
+"""The swap under fire: readers see one whole release at every moment, and a killed run leaves nothing
+half-made."""
 
 from __future__ import annotations
 
@@ -15,7 +16,6 @@ from typing import Any
 
 import psycopg
 import pytest
-
 from cityperf import publish
 from cityperf.config import ROOT, Settings
 from cityperf.db import connect
@@ -23,13 +23,15 @@ from cityperf.publish import swap as swapping
 from cityperf.publish.exports import file_sha256
 from cityperf.publish.failpoints import POINTS
 from cityperf.publish.tables import tables
+
 from tests.integration.candidate import NIGHT, build_candidate, write_manifest
 
 Query = Callable[..., list[tuple[Any, ...]]]
 
 # Every published table carries its release's number here, so that one statement can compare two of them.
 CONSISTENT = (
-    "select (select max(number) from publish.release), (select max(checks_failed) from publish.data_quality), "
+    "select (select max(number) from publish.release), (select max(checks_failed) from "
+    "publish.data_quality), "
     "(select count(distinct n) from (select right(name_en, 1) as n from publish.kpi where kpi_id = '1.02' "
     "union all select right(description, 1) from publish.catalogue where table_name = 'kpi') as two)"
 )
@@ -40,7 +42,9 @@ def home(clean_warehouse: Settings) -> Iterator[Settings]:
     write_manifest(clean_warehouse)
     yield clean_warehouse
     with psycopg.connect(clean_warehouse.dsn("admin"), autocommit=True) as connection:
-        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'bi_reader'")
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'bi_reader'"
+        )
 
 
 def put_up(settings: Settings, marker: int, night_offset: int = 0) -> publish.Outcome:
@@ -54,7 +58,8 @@ def run_killed_at(settings: Settings, point: str) -> int:
     """Run a release in a process of its own that dies at `point`; returns its exit code."""
     code = (
         "from datetime import date; from cityperf.config import Settings; from cityperf import publish\n"
-        f"settings = Settings(profile={settings.profile!r}, home=__import__('pathlib').Path({str(settings.home)!r}), "
+        f"settings = Settings(profile={settings.profile!r}, "
+        f"home=__import__('pathlib').Path({str(settings.home)!r}), "
         f"database_url={settings.database_url!r})\n"
         f"print(publish.release(settings, date.fromisoformat({NIGHT.isoformat()!r})))"
     )
@@ -110,7 +115,7 @@ def test_a_kill_at_any_point_leaves_one_whole_release_and_the_next_run_converges
     assert again.number == 2
     after = state_that_readers_see(home)
     assert after[0] == 2
-    assert os.readlink(home.releases / "current") == "2"
+    assert (home.releases / "current").readlink() == Path("2")
     assert_whole_on_disk(home, query)
     publish.collect_garbage(home)
     assert sorted(path.name for path in home.releases.iterdir()) == ["1", "2", "current"]
@@ -186,7 +191,9 @@ def test_a_long_query_is_neither_waited_for_nor_disturbed(home: Settings) -> Non
     assert publish.collect_garbage(home).still_read == ()
 
 
-def test_a_retired_schema_stays_while_somebody_reads_it_and_goes_afterwards(home: Settings, query: Query) -> None:
+def test_a_retired_schema_stays_while_somebody_reads_it_and_goes_afterwards(
+    home: Settings, query: Query
+) -> None:
     put_up(home, marker=1)
     with connect(home, "bi_reader") as slow:
         slow.execute("select * from publish.kpi").fetchall()
@@ -231,7 +238,9 @@ def test_a_statement_caught_between_two_tables_makes_the_swap_try_again(home: Se
     with connect(home, "publisher") as blocker, connect(home, "bi_reader") as between:
         blocker.execute("lock table publish.release in access exclusive mode")
         between.execute("select count(*) from publish.kpi").fetchone()
-        waiting = threading.Thread(target=lambda: between.execute("select count(*) from publish.release").fetchone())
+        waiting = threading.Thread(
+            target=lambda: between.execute("select count(*) from publish.release").fetchone()
+        )
         waiting.start()
 
         def pause(seconds: float) -> None:
@@ -256,7 +265,9 @@ def test_a_swap_that_never_finds_a_moment_leaves_everything_as_it_was(
     with connect(home, "publisher") as blocker, connect(home, "bi_reader") as between:
         blocker.execute("lock table publish.release in access exclusive mode")
         between.execute("select count(*) from publish.kpi").fetchone()
-        waiting = threading.Thread(target=lambda: between.execute("select count(*) from publish.release").fetchone())
+        waiting = threading.Thread(
+            target=lambda: between.execute("select count(*) from publish.release").fetchone()
+        )
         waiting.start()
         outcome = publish.release(home, NIGHT)
         blocker.rollback()
@@ -264,7 +275,7 @@ def test_a_swap_that_never_finds_a_moment_leaves_everything_as_it_was(
     assert outcome.status == "held"
     assert "release 1 stays up" in outcome.reason
     assert query("select number, state from ops.release order by 1") == [(1, "released"), (2, "held")]
-    assert os.readlink(home.releases / "current") == "1"
+    assert (home.releases / "current").readlink() == Path("1")
     assert publish.release(home, NIGHT).status == "released"
 
 
@@ -310,7 +321,9 @@ def test_bi_reader_reads_the_release_and_nothing_else(home: Settings, query: Que
         with connect(home, "bi_reader") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("select * from publish_old_1.kpi")
     with connect(home, "bi_reader") as connection:
-        for (name,) in query("select relname from pg_class where relnamespace = 'publish'::regnamespace and relkind = 'r'"):
+        for (name,) in query(
+            "select relname from pg_class where relnamespace = 'publish'::regnamespace and relkind = 'r'"
+        ):
             connection.execute(f"select * from publish.{name}").fetchall()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from cityperf.config import PROFILES, ROLES, Settings
+from pytest_socket import SocketBlockedError
 
 
 def test_profiles_of_one_home_share_no_folder_and_no_database(tmp_path: Path) -> None:
@@ -87,6 +89,11 @@ def test_an_external_server_keeps_its_options_and_gives_admin_its_own_password(t
         "sslmode=require",
     )
     assert "s%40fe" not in settings.dsn("loader")
+
+
+def test_unit_tests_are_kept_off_the_network() -> None:
+    with pytest.raises(SocketBlockedError):
+        socket.create_connection(("127.0.0.1", 9), timeout=1)
 
 
 def test_live_has_no_portal(tmp_path: Path) -> None:

@@ -7,18 +7,27 @@ import re
 from datetime import date
 
 import pytest
-
 from cityperf.publish import exports
 from cityperf.publish.dictionary import Allowed, Dictionary
 from cityperf.publish.exports import FORMULA, NUMBER, Notice, Origin
 from cityperf.publish.tables import Column, Table
 
 NIGHT = date(2024, 3, 15)
-ALLOWED = Allowed("kpi", "KPI registry", "Registry | of KPIs.", {"kpi_id": "Identifier.", "at": "When."}, frozenset({"budget"}))
+ALLOWED = Allowed(
+    "kpi",
+    "KPI registry",
+    "Registry | of KPIs.",
+    {"kpi_id": "Identifier.", "at": "When."},
+    frozenset({"budget"}),
+)
 TABLE = Table(
     "publish",
     "kpi",
-    (Column("kpi_id", "text", False), Column("at", "timestamp with time zone", True), Column("hidden", "text", True)),
+    (
+        Column("kpi_id", "text", False),
+        Column("at", "timestamp with time zone", True),
+        Column("hidden", "text", True),
+    ),
     ("kpi_id",),
 )
 ORIGINS = (
@@ -31,7 +40,9 @@ def notice(profile: str = "live") -> Notice:
     return Notice(7, NIGHT, profile, ORIGINS)
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+cmd", "-5 degrees", "@home", "\tx", "\rx", "-", "+", "--1", "-1-1", "=", "-1 2"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+cmd", "-5 degrees", "@home", "\tx", "\rx", "-", "+", "--1", "-1-1", "=", "-1 2"]
+)
 def test_text_that_a_spreadsheet_would_run_is_recognised(text: str) -> None:
     assert re.search(FORMULA, text)
     assert not re.fullmatch(NUMBER.strip("^$"), text)
@@ -92,9 +103,27 @@ def test_what_was_refused_is_listed_by_name_with_the_reason() -> None:
 def test_field_types_are_those_of_table_schema() -> None:
     fields = {
         type_: exports._field(Column("at", type_, True), ALLOWED, TABLE)["type"]
-        for type_ in ("text", "integer", "numeric", "date", "boolean", "timestamp with time zone", "text[]", "jsonb")
+        for type_ in (
+            "text",
+            "integer",
+            "numeric",
+            "date",
+            "boolean",
+            "timestamp with time zone",
+            "text[]",
+            "jsonb",
+        )
     }
-    assert list(fields.values()) == ["string", "integer", "number", "date", "boolean", "datetime", "array", "string"]
+    assert list(fields.values()) == [
+        "string",
+        "integer",
+        "number",
+        "date",
+        "boolean",
+        "datetime",
+        "array",
+        "string",
+    ]
 
 
 def test_key_columns_are_required() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from cityperf.config import ROOT, Settings
 from cityperf.publish import ledger
 from cityperf.publish.dictionary import Dictionary, NoDictionary, load_dictionary, read_dictionary
@@ -28,19 +27,37 @@ CONTRACTS = {"budget": Licence("OGL-Toronto"), "peers": Licence(None)}
 
 def model(name: str, parents: list[str], **more: Any) -> dict[str, Any]:
     return {
-        "name": name, "alias": name, "resource_type": "model", "description": f"About\n {name}.",
-        "columns": {"a": {"name": "a", "description": "First."}, "b": {"name": "b", "description": "Second."}},
-        "depends_on": {"nodes": parents}, "meta": {}, "config": {}, **more,
-    }  # fmt: skip
+        "name": name,
+        "alias": name,
+        "resource_type": "model",
+        "description": f"About\n {name}.",
+        "columns": {
+            "a": {"name": "a", "description": "First."},
+            "b": {"name": "b", "description": "Second."},
+        },
+        "depends_on": {"nodes": parents},
+        "meta": {},
+        "config": {},
+        **more,
+    }
 
 
 def exposure(name: str, **meta: Any) -> dict[str, Any]:
-    return {"name": name, "label": name.title(), "meta": {}, "config": {"meta": {"export": True, **meta}},
-            "depends_on": {"nodes": [f"model.{name}"]}}  # fmt: skip
+    return {
+        "name": name,
+        "label": name.title(),
+        "meta": {},
+        "config": {"meta": {"export": True, **meta}},
+        "depends_on": {"nodes": [f"model.{name}"]},
+    }
 
 
 def manifest(**exposures: Any) -> dict[str, Any]:
-    chosen = exposures or {"money": exposure("money"), "benchmark": exposure("benchmark"), "quality": exposure("quality")}
+    chosen = exposures or {
+        "money": exposure("money"),
+        "benchmark": exposure("benchmark"),
+        "quality": exposure("quality"),
+    }
     return {
         "nodes": {
             "model.stg_peers": model("stg_peers", ["source.raw.peers"]),
@@ -113,9 +130,18 @@ def test_the_projects_own_exposures_export_every_table_of_the_contract() -> None
     exposures = yaml.safe_load((ROOT / "dbt_project" / "models" / "exposures.yml").read_text())["exposures"]
     listed = {each["config"]["meta"]["table"] for each in exposures if each["config"]["meta"].get("export")}
     assert {
-        "catalogue", "kpi", "kpi_value", "kpi_comparison", "scorecard", "benchmark", "report_card", "commitment",
-        "data_quality", "provenance", "release",
-    } <= listed  # fmt: skip
+        "catalogue",
+        "kpi",
+        "kpi_value",
+        "kpi_comparison",
+        "scorecard",
+        "benchmark",
+        "report_card",
+        "commitment",
+        "data_quality",
+        "provenance",
+        "release",
+    } <= listed
 
 
 def test_rows_are_ordered_by_the_key_without_regard_to_the_servers_language() -> None:
@@ -125,7 +151,10 @@ def test_rows_are_ordered_by_the_key_without_regard_to_the_servers_language() ->
 
 
 def test_a_table_without_a_key_is_ordered_by_its_whole_rows() -> None:
-    assert Table("publish", "t", (Column("a", "text", True),), ()).order().as_string(None) == '("t".*)::text collate "C"'
+    assert (
+        Table("publish", "t", (Column("a", "text", True),), ()).order().as_string(None)
+        == '("t".*)::text collate "C"'
+    )
 
 
 def test_an_unknown_failpoint_is_an_error_and_a_known_one_does_nothing_by_itself(
@@ -139,7 +168,9 @@ def test_an_unknown_failpoint_is_an_error_and_a_known_one_does_nothing_by_itself
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_the_code_version_names_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
+def test_the_code_version_names_the_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "4.5.6"\n')
     monkeypatch.setattr(ledger, "ROOT", tmp_path)
@@ -165,7 +196,9 @@ def test_the_code_version_names_the_commit(tmp_path: Path, monkeypatch: pytest.M
         (date(2018, 1, 1), "year", (2018, 1)),
     ],
 )
-def test_a_period_leads_back_to_the_feeds_year_and_number(start: date, grain: str, place: tuple[int, int]) -> None:
+def test_a_period_leads_back_to_the_feeds_year_and_number(
+    start: date, grain: str, place: tuple[int, int]
+) -> None:
     """Winter of year y is December y-1 to February y."""
     assert _place_in_year(start, grain) == place
 
@@ -174,7 +207,9 @@ def test_a_figure_bears_on_the_rows_of_its_own_period() -> None:
     figure = {"period_start": date(2024, 11, 1), "period_grain": "quarter"}
     _, arguments = _rows_of_figure({"_period"}, "SD-TTC-02", figure)
     assert arguments["months"] == ["2024-11", "2024-12", "2025-01"]
-    _, arguments = _rows_of_figure({"measure_id", "year", "period"}, "1.10", {**figure, "period_grain": "month"})
+    _, arguments = _rows_of_figure(
+        {"measure_id", "year", "period"}, "1.10", {**figure, "period_grain": "month"}
+    )
     assert arguments == {"measure": "1.10", "year": "2024", "number": "11"}
     clause, arguments = _rows_of_figure({"code"}, "SD-TTC-02", figure)
     assert (clause.as_string(None), arguments) == ("true", {})

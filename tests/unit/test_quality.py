@@ -10,7 +10,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-
 from cityperf import notify
 from cityperf.config import ROOT
 from cityperf.notify import Absence, Finding
@@ -36,9 +35,14 @@ def full_candidate(profile: str = "live") -> Candidate:
     values = ("kpi_id", "kpi_version", "geography_type", "geography_code", "period_start", "vintage")
     there = {name: table(name, *(values if name == "kpi_value" else ("kpi_id", "x"))) for name in TABLES}
     return Candidate(
-        night=NIGHT, profile=profile, number=7, tables=there, live=there, live_rows=dict.fromkeys(TABLES, 100),
+        night=NIGHT,
+        profile=profile,
+        number=7,
+        tables=there,
+        live=there,
+        live_rows=dict.fromkeys(TABLES, 100),
         unlicensed=frozenset({"mbncanada_results"}),
-    )  # fmt: skip
+    )
 
 
 def every_rule() -> list[tuple[str, Rule]]:
@@ -130,22 +134,30 @@ def test_unlicensed_rows_block_in_live_and_nowhere_else() -> None:
 
 
 def test_a_query_without_a_join_is_left_to_great_expectations_to_alias() -> None:
-    assert sql_rule("select 1 from t")["unexpected_rows_query"].startswith("with t as (select * from {batch}) select")
+    assert sql_rule("select 1 from t")["unexpected_rows_query"].startswith(
+        "with t as (select * from {batch}) select"
+    )
     assert "{batch} as given" in sql_rule("select 1 from t join x using (a)")["unexpected_rows_query"]
 
 
 def test_importing_the_rules_does_not_import_great_expectations() -> None:
     code = (
-        "import sys; from cityperf.quality import *; from cityperf.quality.gate import Candidate; from datetime import date\n"
+        "import sys; from cityperf.quality import *; from cityperf.quality.gate import Candidate; from "
+        "datetime import date\n"
         "publish_rules(Candidate(date(2024, 3, 15), 'live')); assert 'great_expectations' not in sys.modules"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT / "include")}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(ROOT / "include")},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
 
-# -- what a check found ---------------------------------------------------------------------------------------
+# -- what a check found
+# ---------------------------------------------------------------------------------------
 class Outcome:
     """The part of an expectation's result that is read."""
 
@@ -153,41 +165,70 @@ class Outcome:
         self.result, self.success, self.exception_info = result, success, exception
 
 
-def a_rule(check: str = "x", severity: str = "block", expectation: str = "ExpectColumnValuesToNotBeNull") -> Rule:
+def a_rule(
+    check: str = "x", severity: str = "block", expectation: str = "ExpectColumnValuesToNotBeNull"
+) -> Rule:
     return Rule(check, expectation, {}, severity, "Owner", "landing.md#rows", "one thing", "do another thing")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("expectation", "result", "says"),
     [
-        ("E", {"unexpected_count": 2, "element_count": 7518, "partial_unexpected_list": ["w", "w"]},
-         "2 of 7,518 rows otherwise, such as 'w'"),
+        (
+            "E",
+            {"unexpected_count": 2, "element_count": 7518, "partial_unexpected_list": ["w", "w"]},
+            "2 of 7,518 rows otherwise, such as 'w'",
+        ),
         ("E", {"unexpected_count": 0, "element_count": 7518}, "all of 7,518 rows as expected"),
         ("E", {"observed_value": 12345}, "12,345"),
-        ("E", {"observed_value": ["a"], "details": {"mismatched": {"missing": ["b", "c"], "unexpected": ["z"]}}},
-         "no b, c"),
-        ("UnexpectedRowsExpectation",
-         {"observed_value": 2, "details": {"unexpected_rows": [{"kpi_id": "1.10", "_row": 3, "status": None}]}},
-         "2 rows, such as kpi_id 1.10, status (none)"),
+        (
+            "E",
+            {
+                "observed_value": ["a"],
+                "details": {"mismatched": {"missing": ["b", "c"], "unexpected": ["z"]}},
+            },
+            "no b, c",
+        ),
+        (
+            "UnexpectedRowsExpectation",
+            {
+                "observed_value": 2,
+                "details": {"unexpected_rows": [{"kpi_id": "1.10", "_row": 3, "status": None}]},
+            },
+            "2 rows, such as kpi_id 1.10, status (none)",
+        ),
     ],
-)  # fmt: skip
-def test_found_says_how_many_and_gives_an_example(expectation: str, result: dict[str, object], says: str) -> None:
+)
+def test_found_says_how_many_and_gives_an_example(
+    expectation: str, result: dict[str, object], says: str
+) -> None:
     assert _found(a_rule(expectation=expectation), Outcome(result)) == says
 
 
 def test_a_check_that_cannot_be_evaluated_says_why() -> None:
     nested = {"('metric',)": {"raised_exception": True, "exception_message": "column x is missing\nand more"}}
-    assert _found(a_rule(), Outcome({}, exception=nested)) == "that it could not be checked (column x is missing)"
+    assert (
+        _found(a_rule(), Outcome({}, exception=nested))
+        == "that it could not be checked (column x is missing)"
+    )
 
 
-# -- known issues ---------------------------------------------------------------------------------------------
-def failing(check: str = "key_unique", subject: str = "operating_budget", severity: str = "block") -> CheckResult:
+# -- known issues
+# ---------------------------------------------------------------------------------------------
+def failing(
+    check: str = "key_unique", subject: str = "operating_budget", severity: str = "block"
+) -> CheckResult:
     return result_of(a_rule(check, severity), "landing", "s", subject, False, "two")
 
 
 def issue(**more: object) -> KnownIssue:
-    fields = {"check": "key_unique", "scope": "operating_budget", "reason": "the 2019 file repeats a page",
-              "owner": "Budget Office", "expires": NIGHT}  # fmt: skip
+    fields = {
+        "check": "key_unique",
+        "scope": "operating_budget",
+        "reason": "the 2019 file repeats a page",
+        "owner": "Budget Office",
+        "expires": NIGHT,
+    }
     return KnownIssue(**{**fields, **more})  # type: ignore[arg-type]
 
 
@@ -208,9 +249,13 @@ def test_an_expired_known_issue_counts_again_and_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("check", "scope", "covered"),
-    [("key_unique", "operating_budget", True), ("key_*", "*", True), ("key_unique", "kpi", False),
-     ("required.*", "operating_budget", False)],
-)  # fmt: skip
+    [
+        ("key_unique", "operating_budget", True),
+        ("key_*", "*", True),
+        ("key_unique", "kpi", False),
+        ("required.*", "operating_budget", False),
+    ],
+)
 def test_a_known_issue_covers_its_check_and_scope_only(check: str, scope: str, covered: bool) -> None:
     [judged] = apply_known([failing()], [issue(check=check, scope=scope)], NIGHT)
     assert (judged.status == "known") is covered
@@ -247,11 +292,14 @@ def test_the_register_stands_where_the_checks_look() -> None:
     assert known.REGISTER.exists()
 
 
-# -- freshness ------------------------------------------------------------------------------------------------
+# -- freshness
+# ------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("age", "status"), [(0, "pass"), (4, "pass"), (5, "warn"), (10, "warn"), (11, "fail"), (400, "fail")]
 )
-def test_freshness_warns_past_one_limit_and_fails_past_the_other_and_never_blocks(age: int, status: str) -> None:
+def test_freshness_warns_past_one_limit_and_fails_past_the_other_and_never_blocks(
+    age: int, status: str
+) -> None:
     contract = load_contracts()["dashboard_measures"]  # warns after 4 days, fails after 10
     result = freshness_of(contract, NIGHT - timedelta(days=age), NIGHT, "unchanged")
     assert (result.status, result.severity, result.blocks) == (status, "warn", False)
@@ -276,14 +324,25 @@ def test_results_are_listed_worst_first() -> None:
     assert [r.status for r in worst_first(results)] == ["fail", "warn", "known", "pass"]
 
 
-# -- digest ---------------------------------------------------------------------------------------------------
+# -- digest
+# ---------------------------------------------------------------------------------------------------
 def finding(status: str, number: int = 1, check: str = "required.ward") -> Finding:
-    return Finding("landing", check, "service_requests_311", "block", status, f"row {number} is wrong",
-                   "311 Performance", "docs/runbooks/landing.md#required-values")  # fmt: skip
+    return Finding(
+        "landing",
+        check,
+        "service_requests_311",
+        "block",
+        status,
+        f"row {number} is wrong",
+        "311 Performance",
+        "docs/runbooks/landing.md#required-values",
+    )
 
 
 def test_a_digest_rolls_findings_of_one_check_up_into_a_few_lines() -> None:
-    text = notify.compose("live", NIGHT, "311 Performance", [finding("fail", n) for n in range(500)], [], "Release 3 is up.")
+    text = notify.compose(
+        "live", NIGHT, "311 Performance", [finding("fail", n) for n in range(500)], [], "Release 3 is up."
+    )
     assert text.count("is wrong") == notify.EXAMPLES
     assert "and 497 more of this check" in text
     assert "500 failed" in text
@@ -292,9 +351,13 @@ def test_a_digest_rolls_findings_of_one_check_up_into_a_few_lines() -> None:
 
 def test_a_digest_puts_failures_before_warnings_before_known_issues() -> None:
     text = notify.compose(
-        "sample", NIGHT, "x", [finding("known"), finding("warn"), finding("fail"), finding("pass")],
-        [Absence("commitments", "late", "expected the workbook by 04:00")], "No release so far.",
-    )  # fmt: skip
+        "sample",
+        NIGHT,
+        "x",
+        [finding("known"), finding("warn"), finding("fail"), finding("pass")],
+        [Absence("commitments", "late", "expected the workbook by 04:00")],
+        "No release so far.",
+    )
     order = ["SAMPLE", "Not taken in", "commitments did not come", "Needs a hand", "Look at it", "Known"]
     assert [text.index(word) for word in order] == sorted(text.index(word) for word in order)
     assert "1 passed, 1 warned, 1 known, 1 failed" in text

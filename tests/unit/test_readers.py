@@ -8,6 +8,7 @@ import datetime as dt
 import gzip
 import io
 import json
+import random
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -331,6 +332,30 @@ def test_a_cut_workbook_is_refused(tmp_path: Path) -> None:
         opened(tmp_path, whole[: len(whole) // 2], agreed)
 
 
+@pytest.mark.parametrize("kind", ["workbook", "zip", "gzip", "json"])
+def test_damage_anywhere_is_refused_or_harmless_but_never_a_crash(tmp_path: Path, kind: str) -> None:
+    """A few hundred files with bytes changed at random places (the same each time)."""
+    dice = random.Random(2026)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("SR2025.csv", CSV * 20)
+    whole, agreed = {
+        "workbook": (workbook({"A": [HEAD, *[["2024-01-01", "1", "A", n] for n in range(50)]]}), contract()),
+        "zip": (packed.getvalue(), contract(read={"format": "csv", "inside_zip": True})),
+        "gzip": (gzip.compress(CSV.encode() * 20), contract()),
+        "json": (FEED.encode(), json_contract({"year": "y", "p": "p", "value": "v"}, each="measures[].vs[]")),
+    }[kind]
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(dice.randint(1, 4)):
+            damaged[dice.randrange(len(damaged))] = dice.randrange(256)
+        try:
+            for record in opened(tmp_path, bytes(damaged), agreed).records():
+                assert record.row
+        except Quarantined as refused:
+            assert refused.remedy
+
+
 # -- JSON ----------------------------------------------------------------------------------------------------
 def json_contract(columns: dict[str, str], **read: Any) -> Contract:
     listed = [{"name": name, "path": path, "type": "text"} for name, path in columns.items()]
@@ -398,8 +423,9 @@ def test_wds_answers_keep_their_series_and_failed_items_give_no_row(tmp_path: Pa
         "object": {"vectorId": 7, "vectorDataPoint": [{"refPer": "2020-01-01", "value": 1.5}]},
     }
     failed = {"status": "FAILED", "object": {"responseStatusCode": 1, "vectorId": 8, "vectorDataPoint": []}}
+    paths = {"id": "vectorId", "on": "refPer", "value": "value"}
     agreed = contract(
-        [{"name": n, "path": p, "type": "text"} for n, p in (("id", "vectorId"), ("on", "refPer"), ("value", "value"))],
+        [{"name": name, "path": path, "type": "text"} for name, path in paths.items()],
         connector="statcan_wds", read={}, ignored=["parent.responseStatusCode"],
     )  # fmt: skip
     reader = opened(tmp_path, page([failed]) + page([good]), agreed)
@@ -425,8 +451,10 @@ def test_valet_gives_a_row_per_day_and_series(tmp_path: Path) -> None:
 def test_features_give_their_properties_from_all_pages(tmp_path: Path) -> None:
     def features(*ids: int) -> dict[str, Any]:
         shape = {"type": "Point", "coordinates": [1.5, 2]}
-        return {"type": "FeatureCollection", "features": [
-            {"type": "Feature", "geometry": shape, "properties": {"HOOD_ID": n, "X": None}} for n in ids]}  # fmt: skip
+        listed = [
+            {"type": "Feature", "geometry": shape, "properties": {"HOOD_ID": n, "X": None}} for n in ids
+        ]
+        return {"type": "FeatureCollection", "features": listed}
 
     columns = [
         {"name": "hood", "header": ["HOOD_ID"], "type": "text"},

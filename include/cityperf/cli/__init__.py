@@ -114,7 +114,8 @@ def main(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         else:
             click.echo(f"cityperf: {_plain(problem)}", err=True)
-            click.echo("(cityperf --debug … shows where this came from)", err=True)
+            if not isinstance(problem, CityperfError):
+                click.echo("(./cityperf --debug … shows where this came from)", err=True)
         return 1
     return result if isinstance(result, int) else 0
 

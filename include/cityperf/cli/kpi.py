@@ -1,4 +1,5 @@
-"""`./cityperf kpi`: the published indicators, read as a BI tool reads them, and the way back to their files."""
+"""`./cityperf kpi`: the published indicators, read as a BI tool reads them, and the way back to their
+files."""
 
 from __future__ import annotations
 
@@ -43,19 +44,27 @@ def list_all(dimension: str | None, as_json: bool) -> None:
     chosen = settings()
     rows = _read(
         chosen,
-        "select k.kpi_id, k.name_en as name, k.dimension, k.unit, k.decimals, k.direction, k.period_grain, k.owner, "
-        "k.is_active, v.period_start, v.value, c.comparison, c.change, c.change_unit, c.status from publish.kpi as k "
-        "left join lateral (select distinct on (kpi_id) * from publish.kpi_value as each where each.kpi_id = k.kpi_id "
+        "select k.kpi_id, k.name_en as name, k.dimension, k.unit, k.decimals, k.direction, k.period_grain, "
+        "k.owner, "
+        "k.is_active, v.period_start, v.value, c.comparison, c.change, c.change_unit, c.status from "
+        "publish.kpi as k "
+        "left join lateral (select distinct on (kpi_id) * from publish.kpi_value as each where each.kpi_id "
+        "= k.kpi_id "
         "and each.kpi_version = k.version and geography_type in ('city', 'country') and value is not null "
         "order by kpi_id, period_start desc, vintage desc) as v on true "
-        "left join publish.kpi_comparison as c on c.kpi_id = k.kpi_id and c.geography_type = v.geography_type "
+        "left join publish.kpi_comparison as c on c.kpi_id = k.kpi_id and c.geography_type = "
+        "v.geography_type "
         "and c.geography_code = v.geography_code and c.is_headline "
         "where %(dimension)s::text is null or k.dimension = %(dimension)s order by k.dimension, k.kpi_id",
         {"dimension": dimension},
     )
     if dimension and not rows:
-        known = [row["dimension"] for row in _read(chosen, "select distinct dimension from publish.kpi order by 1")]
-        raise click.BadParameter(f"expected one of {', '.join(known)}, found {dimension!r}", param_hint="--dimension")
+        known = [
+            row["dimension"] for row in _read(chosen, "select distinct dimension from publish.kpi order by 1")
+        ]
+        raise click.BadParameter(
+            f"expected one of {', '.join(known)}, found {dimension!r}", param_hint="--dimension"
+        )
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False, default=_plain))
         return
@@ -63,8 +72,13 @@ def list_all(dimension: str | None, as_json: bool) -> None:
 
     table = Table(title=_title(chosen, f"{len(rows)} KPIs"), title_justify="left")
     for heading, justify in (
-        ("id", "left"), ("name", "left"), ("dimension", "left"), ("period", "left"), ("latest", "right"), ("status", "left"),
-    ):  # fmt: skip
+        ("id", "left"),
+        ("name", "left"),
+        ("dimension", "left"),
+        ("period", "left"),
+        ("latest", "right"),
+        ("status", "left"),
+    ):
         table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
         table.add_row(
@@ -90,14 +104,17 @@ def show(kpi_id: str, as_json: bool) -> None:
     found = _read(chosen, "select * from publish.kpi where kpi_id = %(id)s", {"id": kpi_id})
     if not found:
         near = _read(
-            chosen, "select kpi_id from publish.kpi where kpi_id ilike %(like)s order by 1 limit 5", {"like": f"%{kpi_id}%"}
+            chosen,
+            "select kpi_id from publish.kpi where kpi_id ilike %(like)s order by 1 limit 5",
+            {"like": f"%{kpi_id}%"},
         )
         hint = ", ".join(row["kpi_id"] for row in near) or "see ./cityperf kpi list"
         raise NotPublished(f"expected the id of a published KPI, found {kpi_id!r}; near it: {hint}")
     entry = found[0]
     places = _read(
         chosen,
-        "select geography_type, count(distinct geography_code) as places, count(distinct period_start) as periods, "
+        "select geography_type, count(distinct geography_code) as places, count(distinct period_start) as "
+        "periods, "
         "min(period_start) as first, max(period_start) as last, count(distinct vintage) as vintages "
         "from publish.kpi_value where kpi_id = %(id)s and kpi_version = %(version)s and not is_withdrawn "
         "group by 1 order by 1",
@@ -112,8 +129,10 @@ def show(kpi_id: str, as_json: bool) -> None:
     )
     comparisons = _read(
         chosen,
-        "select comparison, period_start, current_value, compared_value, compared_period_start, change, change_unit, "
-        "trend, status, is_target_met, is_headline, threshold from publish.kpi_comparison where kpi_id = %(id)s "
+        "select comparison, period_start, current_value, compared_value, compared_period_start, change, "
+        "change_unit, "
+        "trend, status, is_target_met, is_headline, threshold from publish.kpi_comparison where kpi_id = "
+        "%(id)s "
         "and geography_type in ('city', 'country') order by comparison",
         {"id": kpi_id},
     )
@@ -127,7 +146,11 @@ def show(kpi_id: str, as_json: bool) -> None:
 @kpi.command()
 @click.argument("kpi_id")
 @profile_option
-@click.option("--period", type=click.DateTime(["%Y-%m-%d", "%Y-%m"]), help="First day of the period; the latest if not given.")
+@click.option(
+    "--period",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m"]),
+    help="First day of the period; the latest if not given.",
+)
 @click.option("--geography", help="Code or kind of area, such as 03 or ward; the city if not given.")
 @click.option("--verify", is_flag=True, help="Hash every landed file again and compare.")
 @as_json_option
@@ -147,7 +170,8 @@ def trace(kpi_id: str, period: datetime | None, geography: str | None, verify: b
     broken = [each for each in found.files if each.intact is False]
     if broken:
         raise click.ClickException(
-            f"expected {len(found.files)} landed files as they were received, found {len(broken)} gone or changed, such "
+            f"expected {len(found.files)} landed files as they were received, found {len(broken)} gone or "
+            "changed, such "
             f"as {broken[0].name} ({broken[0].sha256}); restore landing from its backup"
         )
 
@@ -164,7 +188,8 @@ def _read(chosen: Settings, query: str, arguments: Mapping[str, Any] | None = No
             return cursor.execute(query.encode(), arguments).fetchall()
         except UndefinedTable as absent:
             raise CityperfError(
-                f"expected a release in {chosen.warehouse_db}, found none; ./cityperf refresh makes the first one"
+                f"expected a release in {chosen.warehouse_db}, found none; ./cityperf refresh makes the "
+                "first one"
             ) from absent
 
 
@@ -240,15 +265,21 @@ def _show(
         ("definition", entry["definition_en"]),
         ("dimension", f"{entry['dimension']} · {entry['measure_type']}"),
         ("unit", f"{entry['unit']}, {entry['decimals']} decimals, {entry['period_grain']}"),
-        ("better", {"up": "higher", "down": "lower", "range": "inside its range"}.get(entry["direction"], "neither")),
-        ("stable within", f"{entry['threshold_period']} (period), {entry['threshold_year']} (year), "
-                          f"{entry['threshold_target']} (target)"),
+        (
+            "better",
+            {"up": "higher", "down": "lower", "range": "inside its range"}.get(entry["direction"], "neither"),
+        ),
+        (
+            "stable within",
+            f"{entry['threshold_period']} (period), {entry['threshold_year']} (year), "
+            f"{entry['threshold_target']} (target)",
+        ),
         ("target", _target(entry)),
         ("owner", f"{entry['owner']} ({entry['steward']})"),
         ("sources", entry["sources"]),
         ("version", str(entry["version"]) + (" · no longer computed" if entry["is_active"] is False else "")),
         ("note", " ".join(filter(None, (entry["source_note"], entry["city_perspective"])))),
-    ]  # fmt: skip
+    ]
     for label, text in wanted:
         if text:
             facts.add_row(f"[dim]{label}[/]", escape(str(text)))
@@ -257,7 +288,9 @@ def _show(
         figures.add_column(heading, justify="right" if heading == "figure" else "left")
     for row in latest:
         figures.add_row(
-            _period(row["period_start"], entry["period_grain"]), _figure(row["value"], entry), f"{row['vintage']}"
+            _period(row["period_start"], entry["period_grain"]),
+            _figure(row["value"], entry),
+            f"{row['vintage']}",
         )
     compared = Table(title="compared", title_justify="left")
     for heading in ("with", "figure", "was", "change", "status", ""):
@@ -276,7 +309,9 @@ def _show(
     for heading in ("area", "places", "periods", "from", "to", "nights with news"):
         covered.add_column(heading)
     for row in places:
-        covered.add_row(*(str(row[c]) for c in ("geography_type", "places", "periods", "first", "last", "vintages")))
+        covered.add_row(
+            *(str(row[c]) for c in ("geography_type", "places", "periods", "first", "last", "vintages"))
+        )
     title = _title(chosen, f"{entry['kpi_id']}  {entry['name_en']}")
     _print(f"[bold]{escape(title)}[/]", facts, figures, compared, covered)
 
@@ -305,10 +340,16 @@ def _walk(found: Any) -> None:
         f"[bold]{sample}{escape(str(entry['kpi_id']))} {escape(str(entry['name_en']))}[/]: "
         f"{_figure(figure['value'], entry)} for {when}, {figure['geography_type']} {figure['geography_code']}"
     )
-    tree.add(f"release {release.get('number')}, night {release.get('night')}, code {release.get('code_version')}")
+    tree.add(
+        f"release {release.get('number')}, night {release.get('night')}, code {release.get('code_version')}"
+    )
     values = tree.add(
         f"publish.kpi_value, definition version {figure['kpi_version']}, exactly {figure['value']}"
-        + (f" = {figure['numerator']} / {figure['denominator']}" if figure.get("denominator") is not None else "")
+        + (
+            f" = {figure['numerator']} / {figure['denominator']}"
+            if figure.get("denominator") is not None
+            else ""
+        )
     )
     for row in found.vintages:
         values.add(f"known since {row['vintage']}: {'withdrawn' if row['is_withdrawn'] else row['value']}")

@@ -282,7 +282,7 @@ def _print(summary: Any, console: Any) -> None:
             console.print(f"  [bold]{s['dataset']}[/bold] {s['state']}: {s['message']}", soft_wrap=True)
     if summary.kpis:
         statuses = sorted({row["status"] for row in summary.kpis})
-        kpis = Table(title="KPIs by dimension: latest period against the one before", title_justify="left")
+        kpis = Table(title="KPIs by dimension and status: year to date for flows, else the same period last year", title_justify="left")
         kpis.add_column("dimension")
         for status in statuses:
             kpis.add_column(status.replace("_", " "), justify="right")

@@ -38,7 +38,8 @@ def list_all(as_json: bool) -> None:
         note = row["stale_reason"] or ("is up" if row["number"] == up else "")
         when = (row["released_at"] or "-")[:16].replace("T", " ")
         click.echo(
-            f"{row['number']:>7}  {row['night']:<12}{row['state']:<12}{when:<18}{row['code_version']:<22}{note}"
+            f"{row['number']:>7}  "
+            f"{row['night']:<12}{row['state']:<12}{when:<18}{row['code_version']:<22}{note}"
         )
     if up is not None:
         click.echo(f"\nfiles: {chosen.releases / str(up)}")
@@ -60,7 +61,8 @@ def show(number: int, as_json: bool) -> None:
     known = {each.number: each for each in list_releases(chosen)}
     if number not in known:
         raise CityperfError(
-            f"expected the number of a release, found {number}; there are {', '.join(map(str, sorted(known))) or 'none'}"
+            f"expected the number of a release, found {number}; there are "
+            f"{', '.join(map(str, sorted(known))) or 'none'}"
         )
     with connect(chosen, "publisher") as connection, connection.cursor(row_factory=dict_row) as cursor:
         files = cursor.execute(
@@ -88,10 +90,14 @@ def show(number: int, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=2, default=str))
         return
     sample = " (SAMPLE - invented figures)" if chosen.profile == "sample" else ""
-    click.echo(f"release {number}{sample}: {found['state']}, night {found['night']}, code {found['code_version']}")
+    click.echo(
+        f"release {number}{sample}: {found['state']}, night {found['night']}, code {found['code_version']}"
+    )
     if found["stale_reason"]:
         click.echo(f"stale: {found['stale_reason']}")
-    click.echo(f"content: sha256 {found['content_hash'] or 'not computed'}\nfolder:  {found['folder']}\n\nmade of")
+    click.echo(
+        f"content: sha256 {found['content_hash'] or 'not computed'}\nfolder:  {found['folder']}\n\nmade of"
+    )
     for each in inputs:
         click.echo(f"  {each['dataset']:<28}{each['files']:>5} files  newest {each['newest']}")
     click.echo("\nrestated")

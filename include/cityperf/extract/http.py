@@ -38,6 +38,7 @@ PATIENCE: Final = 60.0  # seconds for one request with all its attempts
 CONNECT_TIMEOUT: Final = 5.0
 READ_TIMEOUT: Final = 20.0
 ATTEMPTS: Final = 6
+UNSOUND_ATTEMPTS: Final = 3  # for a whole body that is not what the address should give
 HOPS: Final = 5
 CHUNK: Final = 256 << 10
 MAX_BYTES: Final = 4 << 30
@@ -173,7 +174,8 @@ class Client:
                 pause = random.uniform(0, min(8.0, 0.25 * 2**attempt))  # noqa: S311 - jitter, not a secret
                 if problem.after is not None:
                     pause = max(pause, problem.after)
-                if attempt == ATTEMPTS or time.monotonic() + pause >= deadline:
+                last = attempt == ATTEMPTS or (unsound is not None and attempt >= UNSOUND_ATTEMPTS)
+                if last or time.monotonic() + pause >= deadline:
                     if problem.after is not None and attempt < ATTEMPTS:
                         history[-1] += f", asking for {problem.after:.0f} s of patience"
                     break
@@ -444,7 +446,8 @@ def _root_cause(problem: BaseException) -> str:
         if not isinstance(deeper, BaseException) or deeper is inner:
             break
         inner = deeper
-    return f"{type(inner).__name__}: {inner}" if str(inner) else type(inner).__name__
+    name, text = type(inner).__name__, str(inner)
+    return text if text.startswith(name) else f"{name}: {text}" if text else name
 
 
 def _times(number: int) -> str:

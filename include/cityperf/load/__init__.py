@@ -139,8 +139,9 @@ def rebuild(settings: Settings, contract: Contract) -> list[BatchResult]:
                 (contract.dataset,),
             )
             db.execute("delete from ops.cursor where dataset = %s", (contract.dataset,))
+    accepted = contract.model_copy(update={"drift": contract.drift.model_copy(update={"fewer_rows": "warn"})})
     return [
-        load_file(settings, night, contract, file_id, gate=_open_gate) for night, _, _, file_id in deliveries
+        load_file(settings, night, accepted, file_id, gate=_open_gate) for night, _, _, file_id in deliveries
     ]
 
 
@@ -194,7 +195,7 @@ def _finish(
     contract = batch.contract
     with db.transaction():
         db.execute("select set_config('lock_timeout', %s, true)", (SWAP_WAIT,))
-        counts = attach(db, batch, list(reader.new))
+        counts = attach(db, batch, list(reader.new), open_end=reader.open_end)
         _hold_rows(db, batch, held)
         notes = [*reader.notes, *_drift_notes(contract, reader), *([counts.note] if counts.note else [])]
         if held:

@@ -14,6 +14,8 @@ from cityperf.load.quarantined import Quarantined
 from cityperf.sources import Contract
 
 MAX_PARTITIONS: Final = 200
+FEWEST: Final = 0.7  # of the rows that a delivery replaces; with fewer it was probably cut off at the source
+FEW: Final = 20  # rows below which a share says nothing
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,32 @@ class Counts:
     note: str = ""
 
 
-def attach(db: psycopg.Connection[Any], batch: Batch, new: Sequence[str]) -> Counts:
-    """Make the batch's rows part of the data set's table. To be called inside the final transaction."""
+def attach(
+    db: psycopg.Connection[Any], batch: Batch, new: Sequence[str], *, open_end: bool = False
+) -> Counts:
+    """Make the batch's rows part of the data set's table. To be called inside the final transaction.
+
+    `open_end`: the file stops without a line end. Raises Quarantined when there are far fewer rows than in
+    what they replace, or too many periods.
+    """
     _add_columns(db, batch, new)
     if batch.contract.partition is None:
-        return _append(db, batch)
-    return _replace_periods(db, batch)
+        return _append(db, batch, open_end)
+    return _replace_periods(db, batch, open_end)
+
+
+def _refuse_shrunken(batch: Batch, before: int, now: int, open_end: bool) -> None:
+    """A file cut at the source may still be sound line by line: what gives it away is what it lacks."""
+    if batch.contract.drift.fewer_rows == "warn" or before < FEW:
+        return
+    if now < before * FEWEST or (open_end and now < before):
+        raise Quarantined(
+            f"about {before:,} rows, as in the delivery that it replaces",
+            f"{now:,}" + (" and no line end behind the last one" if open_end else ""),
+            batch.name,
+            "ask the publisher for the whole file; if the rows are really gone, say `fewer_rows: warn` in "
+            "the contract",
+        )
 
 
 def _add_columns(db: psycopg.Connection[Any], batch: Batch, new: Sequence[str]) -> None:
@@ -54,8 +76,8 @@ def _add_columns(db: psycopg.Connection[Any], batch: Batch, new: Sequence[str]) 
 
 
 # -- tables that keep every delivery -------------------------------------------------------------------------
-def _append(db: psycopg.Connection[Any], batch: Batch) -> Counts:
-    counts = _compare_with_previous(db, batch)
+def _append(db: psycopg.Connection[Any], batch: Batch, open_end: bool) -> Counts:
+    counts = _compare_with_previous(db, batch, open_end)
     names = sql.SQL(", ").join(
         map(sql.Identifier, [*columns_of(db, batch.table_name), "_file_id", "_row", "_sheet", "_night"])
     )
@@ -68,16 +90,23 @@ def _append(db: psycopg.Connection[Any], batch: Batch) -> Counts:
     return counts
 
 
-def _compare_with_previous(db: psycopg.Connection[Any], batch: Batch) -> Counts:
+def _compare_with_previous(db: psycopg.Connection[Any], batch: Batch, open_end: bool) -> Counts:
     """Against the delivery that stands now for this name, or else the data set's latest one."""
     previous = db.execute(
-        "select file_id from ops.cursor where dataset = %s order by (name = %s) desc, night desc, file_id "
+        "select file_id, name = %s from ops.cursor where dataset = %s order by (name = %s) desc, night "
+        "desc, file_id "
         "desc limit 1",
-        (batch.contract.dataset, batch.name),
+        (batch.name, batch.contract.dataset, batch.name),
     ).fetchone()
     total = _count(db, batch.table)
     if previous is None:
         return Counts(total, total, 0, 0)
+    row = db.execute(
+        sql.SQL("select count(*) from {} where _file_id = {}").format(batch.target, sql.Literal(previous[0]))
+    ).fetchone()
+    before = int(row[0]) if row else 0
+    if previous[1]:
+        _refuse_shrunken(batch, before, total, open_end)
     columns = [c for c in columns_of(db, batch.table_name) if c in set(columns_of(db, batch.contract.table))]
     keys = [key for key in batch.contract.keys if key in columns]
     if not keys:
@@ -117,10 +146,7 @@ def _compare_with_previous(db: psycopg.Connection[Any], batch: Batch) -> Counts:
         )
     ).fetchone()
     new, changed, elsewhere = row or (0, 0, 0)
-    was = db.execute(
-        sql.SQL("select count(*) from {} where _file_id = {}").format(batch.target, sql.Literal(previous[0]))
-    ).fetchone()
-    gone = int(was[0] if was else 0) - (total - new)
+    gone = before - (total - new)
     notes = [f"{gone} rows of the delivery before are gone"] if gone > 0 else []
     if elsewhere:
         notes.append(f"{elsewhere} more rows differ, but not in {', '.join(compared)}")
@@ -138,7 +164,7 @@ def _key_text(alias: str, keys: Sequence[str]) -> sql.Composed:
 
 
 # -- tables in which a delivery replaces its periods ---------------------------------------------------------
-def _replace_periods(db: psycopg.Connection[Any], batch: Batch) -> Counts:
+def _replace_periods(db: psycopg.Connection[Any], batch: Batch, open_end: bool) -> Counts:
     there = [
         r[0] for r in db.execute(sql.SQL("select distinct _period from {} order by 1").format(batch.table))
     ]
@@ -150,6 +176,7 @@ def _replace_periods(db: psycopg.Connection[Any], batch: Batch) -> Counts:
         db.execute(sql.SQL("drop table {}").format(batch.table))
         return Counts(0, 0, 0, 0, (), "; ".join(notes))
     added, removed, same = _compare_periods(db, batch, periods)
+    _refuse_shrunken(batch, removed + same, added + same, open_end)
     changed = min(added, removed)
     if removed > changed:
         notes.append(f"{removed - changed} rows of the delivery before are gone")

@@ -80,8 +80,8 @@ def hold_bad_rows(
 def check_control_total(db: psycopg.Connection[Any], batch: Batch) -> Decimal | None:
     """The file's own sum, found to equal the sum of its lines; None if the file carries none.
 
-    Raises Quarantined when they differ by more than the tolerance, or when more than one row looks like a
-    total.
+    Raises Quarantined when they differ by more than the tolerance, when more than one row looks like a
+    total, or when the file has none although the delivery before had one.
     """
     control = batch.contract.control_total
     if control is None:
@@ -95,6 +95,7 @@ def check_control_total(db: psycopg.Connection[Any], batch: Batch) -> Decimal | 
         ).format(as_amount(amount), blank, batch.table)
     ).fetchone()
     if row is None or row[0] == 0:
+        _refuse_if_it_had_one(db, batch)
         return None
     totals, total, lines = row
     if totals > 1:
@@ -112,6 +113,23 @@ def check_control_total(db: psycopg.Connection[Any], batch: Batch) -> Decimal | 
             "the file was changed or cut; ask the publisher for the whole file",
         )
     return Decimal(total)
+
+
+def _refuse_if_it_had_one(db: psycopg.Connection[Any], batch: Batch) -> None:
+    """The total stands in the last row: where it was and is no more, the end of the file is missing."""
+    row = db.execute(
+        "select b.control_total from ops.batch as b join ops.landed_file as f using (file_id) "
+        "where b.dataset = %s and f.name = %s and b.state in ('loaded', 'superseded') "
+        "order by b.batch_id desc limit 1",
+        (batch.contract.dataset, batch.name),
+    ).fetchone()
+    if row is not None and row[0] is not None:
+        raise Quarantined(
+            f"a control total, as in the delivery before ({row[0]:,})",
+            "none",
+            batch.name,
+            "the end of the file is missing; ask the publisher for the whole file",
+        )
 
 
 def as_amount(value: sql.Composable) -> sql.Composed:

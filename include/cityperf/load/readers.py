@@ -12,7 +12,9 @@ import datetime as dt
 import gzip
 import io
 import json
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any, Final, Protocol, cast
+from typing import IO, Any, Final, NamedTuple, Protocol, cast
 
 from cityperf.load.header import REVIEW, Layout, check_missing, find_header, match_header, snake
 from cityperf.load.quarantined import BadRow, Quarantined
@@ -46,11 +48,8 @@ PG_ENCODINGS: Final = {
 ASK: Final = "ask the publisher for a sound file; what was loaded before stays"
 
 
-@dataclass(frozen=True)
-class Record:
-    """One record: its number in the file, its line in file or sheet, its sheet, and a value per reader
-    column.
-    """
+class Record(NamedTuple):
+    """One record: its number in the file, its line in file or sheet, its sheet, a value per reader column."""
 
     row: int
     line: int
@@ -71,7 +70,11 @@ class Bytes:
 
 @dataclass(frozen=True)
 class Reader:
-    """A file that was understood. `columns` are columns of raw; `records()` gives them in file order."""
+    """A file that was understood. `columns` are columns of raw; `records()` gives them in file order.
+
+    `open_end`: it is plain text whose last line has no end, as a whole file may have and a cut one mostly
+    has.
+    """
 
     columns: tuple[str, ...]
     records: Callable[[], Iterator[Record | BadRow]]
@@ -79,6 +82,7 @@ class Reader:
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     bytes: Bytes | None = None
+    open_end: bool = False
 
 
 def open_file(contract: Contract, path: Path, name: str) -> Reader:
@@ -100,7 +104,7 @@ def open_file(contract: Contract, path: Path, name: str) -> Reader:
     if read.format == "geojson":
         return _geojson_reader(contract, path, name)
     old_workbook = head.startswith(b"\xd0\xcf\x11\xe0")
-    if read.format == "xlsx" or old_workbook or (read.format == "auto" and _is_workbook(path)):
+    if read.format == "xlsx" or old_workbook or (read.format == "auto" and _is_workbook(path, name)):
         if not (old_workbook or head.startswith(b"PK")):
             raise Quarantined("a workbook", f"something that begins {_glimpse(head)}", name, ASK)
         return _workbook_reader(contract, path, name)
@@ -149,7 +153,8 @@ def _csv_reader(contract: Contract, path: Path, name: str) -> Reader:
         by_server = Bytes(
             layout.targets, layout.unnamed, PG_ENCODINGS[encoding], delimiter, lambda: below(start)
         )
-    return Reader(columns, records, layout.new, layout.missing, tuple(notes), by_server)
+    open_end = _ends_openly(path) and not encoding.startswith("utf-16")
+    return Reader(columns, records, layout.new, layout.missing, tuple(notes), by_server, open_end)
 
 
 @contextmanager
@@ -161,16 +166,40 @@ def _plain_bytes(contract: Contract, path: Path, name: str) -> Iterator[tuple[_R
         if magic.startswith(b"\x1f\x8b"):
             yield _Bounded(gzip.GzipFile(fileobj=handle), path.stat().st_size, name), ""
         elif magic == b"PK\x03\x04" or contract.extract.read.inside_zip:
-            try:
-                archive = zipfile.ZipFile(handle)
-            except zipfile.BadZipFile as problem:
-                raise Quarantined("a zip archive", f"a damaged one ({problem})", name, ASK) from None
-            with archive:
+            with _unzipped(handle, name) as archive:
                 member = _member(contract, archive, name)
-                with archive.open(member) as inner:
+                try:
+                    inner = archive.open(member)
+                except _DAMAGED as problem:
+                    raise Quarantined(
+                        "a sound zip archive", f"a damaged one ({problem})", name, ASK
+                    ) from None
+                with inner:
                     yield _Bounded(inner, member.compress_size, f"{name}, {member.filename}"), member.filename
         else:
             yield handle, ""
+
+
+# What Python's zipfile and its decompressors raise for damaged content, which is more than they document.
+_DAMAGED: Final = (
+    zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError,
+    RuntimeError, NotImplementedError, UnicodeDecodeError, ValueError,
+)  # fmt: skip
+
+
+def _unzipped(source: IO[bytes] | Path, name: str) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(source)
+    except _DAMAGED as problem:
+        raise Quarantined("a sound zip archive", f"a damaged one ({problem})", name, ASK) from None
+
+
+def _ends_openly(path: Path) -> bool:
+    with path.open("rb") as handle:
+        if handle.read(2) in (b"\x1f\x8b", b"PK"):
+            return False  # a cut archive shows by itself
+        handle.seek(-1, 2)
+        return handle.read(1) not in (b"\n", b"\r")
 
 
 def _member(contract: Contract, archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
@@ -228,7 +257,7 @@ class _Bounded(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         try:
             chunk: bytes = self._inner.read(size)
-        except (EOFError, zipfile.BadZipFile, zlib.error, gzip.BadGzipFile) as problem:
+        except _DAMAGED as problem:
             raise Quarantined(
                 "a whole archive", f"one that breaks off or is damaged ({problem})", self._where, ASK
             ) from None
@@ -331,6 +360,7 @@ def _csv_records(
         wrapper.readline()
     text = _Lines(wrapper)
     keep = [position for position, target in enumerate(layout.targets) if target]
+    unnamed = [position for position in layout.unnamed if position < width]
     row = 0
     begun = here = line + 1
     open_quote = False
@@ -340,16 +370,13 @@ def _csv_records(
         for cells in source:
             open_quote, text.quotes = text.quotes % 2 == 1, 0
             begun, here = line + source.line_num + 1, begun
-            if not any(cell.strip() for cell in cells):
+            if not cells or (not cells[0] and not any(cell.strip() for cell in cells)):
                 continue
             if short is not None:
                 yield short
                 short = None
             row += 1
-
-            values = [cells[p] or None for p in keep if p < len(cells)]
-            stray = next((cells[p] for p in layout.unnamed if p < len(cells) and cells[p].strip()), None)
-            if len(cells) < width or any(cell.strip() for cell in cells[width:]):
+            if len(cells) < width or (len(cells) > width and any(cell.strip() for cell in cells[width:])):
                 if begun - here > SPAN:
                     raise Quarantined(
                         f"{width} fields", f"a quote that opens and runs over {begun - here} lines",
@@ -362,9 +389,12 @@ def _csv_records(
                     short = ragged
                 else:
                     yield ragged
-            elif stray is not None:
+                continue
+            values = [cells[p] or None for p in keep]
+            stray = [cells[p] for p in unnamed if cells[p].strip()] if unnamed else None
+            if stray:
                 yield _bad_row(
-                    row, here, cells, "nothing in a column without a header", stray, "a stray value"
+                    row, here, cells, "nothing in a column without a header", stray[0], "a stray value"
                 )
             elif problem := unstorable(values):
                 yield _bad_row(
@@ -415,20 +445,20 @@ class _Lines:
 
 def unstorable(values: Iterable[str | None]) -> str | None:
     """Why PostgreSQL cannot hold these values, or None: a NUL character, or bytes foreign to the encoding."""
-    for value in values:
-        if value is None or (value.isascii() and "\x00" not in value):
-            continue
-        if "\x00" in value:
-            return "a NUL character"
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError as problem:
-            code = ord(value[problem.start])
-            return (
-                f"the byte 0x{code - 0xDC00:02x}"
-                if 0xDC80 <= code <= 0xDCFF
-                else f"half a character (U+{code:04X})"
-            )
+    text = "".join(filter(None, values))
+    if text.isascii() and "\x00" not in text:
+        return None
+    if "\x00" in text:
+        return "a NUL character"
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as problem:
+        code = ord(text[problem.start])
+        return (
+            f"the byte 0x{code - 0xDC00:02x}"
+            if 0xDC80 <= code <= 0xDCFF
+            else f"half a character (U+{code:04X})"
+        )
     return None
 
 
@@ -441,20 +471,18 @@ def _shown(text: str) -> str:
 
 
 # -- workbooks -----------------------------------------------------------------------------------------------
-def _is_workbook(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return "xl/workbook.xml" in archive.namelist() or "xl/workbook.bin" in archive.namelist()
+def _is_workbook(path: Path, name: str) -> bool:
+    with path.open("rb") as handle:
+        if handle.read(4) != b"PK\x03\x04":
+            return False
+    with _unzipped(path, name) as archive:
+        return any(entry in ("xl/workbook.xml", "xl/workbook.bin") for entry in archive.namelist())
 
 
 def check_workbook(path: Path, name: str) -> None:
     """Raises Quarantined for an archive that is damaged, too large once inflated, or carries macros."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except zipfile.BadZipFile as problem:
-        raise Quarantined("a workbook", f"a damaged one ({problem})", name, ASK) from None
+    with _unzipped(path, name) as archive:
+        entries = archive.infolist()
     total = sum(entry.file_size for entry in entries)
     bombs = [entry for entry in entries if _bomb(entry)]
     if len(entries) > MAX_ENTRIES or total > MAX_WORKBOOK or bombs:
@@ -906,4 +934,6 @@ def _glimpse(content: bytes, length: int = 60) -> str:
 
 
 def _first_line(problem: BaseException) -> str:
-    return str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+    told = problem.args[0] if problem.args else ""
+    text = told.decode("utf-8", "backslashreplace") if isinstance(told, bytes) else str(problem)
+    return text.strip().splitlines()[0] if text.strip() else type(problem).__name__

@@ -1,4 +1,5 @@
-"""From gated tables to a release that people see: candidate, exports, swap, and what to do when it is held back.
+"""From gated tables to a release that people see: candidate, exports, swap, and what to do when it is held
+back.
 
 Nothing heavy is imported until a release is made.
 """

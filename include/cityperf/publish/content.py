@@ -25,7 +25,9 @@ def content_hash(connection: Connection[Any], candidate: dict[str, Table]) -> st
         whole.update(f"\x1e{name}\x1d".encode())
         whole.update("\x1f".join(f"{c.name} {c.type}" for c in table.columns).encode())
         rows = hashlib.sha256()
-        query = sql.SQL("copy (select {columns} from {table} where {counted} order by {order}) to stdout").format(
+        query = sql.SQL(
+            "copy (select {columns} from {table} where {counted} order by {order}) to stdout"
+        ).format(
             columns=sql.SQL(", ").join(sql.Identifier(c.name) for c in table.columns),
             table=table.identifier,
             # The catalogue counts the rows of the release list, which grows with every release.

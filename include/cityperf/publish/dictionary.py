@@ -1,4 +1,5 @@
-"""What may leave the warehouse: dbt exposures, the documented columns of their tables, and the licences behind them."""
+"""What may leave the warehouse: dbt exposures, the documented columns of their tables, and the licences
+behind them."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ class Allowed:
 
 @dataclass(frozen=True)
 class Dictionary:
-    """Tables on the allow-list and tables refused because a source of theirs has no licence (name → data sets)."""
+    """Tables on the allow-list and tables refused because a source of theirs has no licence (name → data
+    sets)."""
 
     allowed: dict[str, Allowed]
     refused: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -65,7 +67,8 @@ def read_dictionary(
 ) -> Dictionary:
     """The allow-list of a manifest's exposures with `meta.export`.
 
-    A table built from a source without a licence is refused, by name, except in the sample profile where all figures
+    A table built from a source without a licence is refused, by name, except in the sample profile where all
+    figures
     are invented and carry the sample's own licence. Raises NoDictionary when no exposure exports anything.
     """
     nodes = manifest["nodes"]
@@ -103,7 +106,8 @@ def read_dictionary(
 
 
 def _columns(exposure: Mapping[str, Any], node: Mapping[str, Any], listed: Any) -> dict[str, str]:
-    """Name → description of the columns that may leave, in the exposure's order; all documented ones if it lists none."""
+    """Name → description of the columns that may leave, in the exposure's order; all documented ones if it
+    lists none."""
     documented = {
         str(column["name"]): " ".join(str(column.get("description") or "").split())
         for column in node["columns"].values()
@@ -112,7 +116,8 @@ def _columns(exposure: Mapping[str, Any], node: Mapping[str, Any], listed: Any) 
     unknown = [name for name in names if not documented.get(name)]
     if unknown:
         raise NoDictionary(
-            f"expected every column of exposure {exposure['name']} to be described in the YAML of model {node['name']}, "
+            f"expected every column of exposure {exposure['name']} to be described in the YAML of model "
+            f"{node['name']}, "
             f"found no description of {', '.join(unknown)}; describe it or take it off the exposure"
         )
     return {name: documented[name] for name in names}
@@ -124,7 +129,8 @@ def load_dictionary(settings: Settings, contracts: Mapping[str, Licensed]) -> Di
 
 
 def _datasets(manifest: Mapping[str, Any], start: str) -> Iterable[str]:
-    """Raw data sets anywhere upstream of a node. A model with `meta.lineage: metadata` reads about data, not data."""
+    """Raw data sets anywhere upstream of a node. A model with `meta.lineage: metadata` reads about data, not
+    data."""
     seen: set[str] = set()
     waiting = [start]
     while waiting:

@@ -1,6 +1,8 @@
-"""The files of a release: CSV for people, Parquet for machines, JSON for scripts, one descriptor for all of them.
+"""The files of a release: CSV for people, Parquet for machines, JSON for scripts, one descriptor for all of
+them.
 
-Equal tables give equal bytes: rows come in key order, writers have fixed options, and nothing says when it ran.
+Equal tables give equal bytes: rows come in key order, writers have fixed options, and nothing says when it
+ran.
 Each table streams from the server in batches, so a release of any size needs the memory of one batch.
 """
 
@@ -127,8 +129,10 @@ def build(
 ) -> list[Written]:
     """Write the files of a release into the empty `folder` and fsync them. Returns what was written, by path.
 
-    `connection` may read the tables; it is put into one read-only transaction, so all files show the same state.
-    Raises ExportFailed for a table that is on the allow-list and not there, or a value that has no exact form.
+    `connection` may read the tables; it is put into one read-only transaction, so all files show the same
+    state.
+    Raises ExportFailed for a table that is on the allow-list and not there, or a value that has no exact
+    form.
     """
     connection.execute(SESSION)
     connection.commit()
@@ -159,16 +163,16 @@ def build(
         "LICENCE.md": _licence_text(dictionary, notice),
     }
     if notice.sample:
-        texts["SAMPLE.txt"] = f"{SAMPLE_NOTICE}. Every figure in this folder was generated; none is about Toronto.\n"
+        texts["SAMPLE.txt"] = (
+            f"{SAMPLE_NOTICE}. Every figure in this folder was generated; none is about Toronto.\n"
+        )
     for name, text in texts.items():
         with (folder / name).open("wb") as handle:
             handle.write(text.encode())
             _sync(handle)
     reached("export.described")
     sync_folder(folder)
-    return [
-        Written(path.name, file_sha256(path), path.stat().st_size) for path in sorted(folder.iterdir())
-    ]
+    return [Written(path.name, file_sha256(path), path.stat().st_size) for path in sorted(folder.iterdir())]
 
 
 def place(settings: Settings, number: int, building: Path) -> Path:
@@ -195,7 +199,7 @@ def link_current(settings: Settings, number: int) -> None:
     """Point `releases/current` at a release, in one step; does nothing if it points there already."""
     link = settings.releases / "current"
     with contextlib.suppress(OSError):
-        if os.readlink(link) == str(number):  # noqa: PTH115  # Path.readlink would normalise
+        if link.readlink() == Path(str(number)):
             return
     made = settings.releases / f"{BUILDING}link-{secrets.token_hex(4)}"
     made.symlink_to(str(number), target_is_directory=True)
@@ -231,28 +235,35 @@ def _allowed_columns(table: Table, allowed: Allowed) -> Table:
     missing = [name for name in allowed.columns if name not in there]
     if missing:
         raise ExportFailed(
-            f"expected the columns {', '.join(allowed.columns)} in table {table.name}, found no {', '.join(missing)}; "
+            f"expected the columns {', '.join(allowed.columns)} in table {table.name}, found no "
+            f"{', '.join(missing)}; "
             "build the publish models again or mend the exposure"
         )
-    return Table(table.schema, table.name, tuple(there[name] for name in allowed.columns), table.key, table.comment)
+    return Table(
+        table.schema, table.name, tuple(there[name] for name in allowed.columns), table.key, table.comment
+    )
 
 
 # -- CSV -----------------------------------------------------------------------------------------------------
 def _write_csv(connection: Connection[Any], table: Table, handle: IO[bytes], notice: Notice) -> None:
     del notice  # the file's name carries the mark: a comment line would not be CSV
-    query = sql.SQL("copy (select {columns} from {table} order by {order}) to stdout (format csv, header)").format(
+    query = sql.SQL(
+        "copy (select {columns} from {table} order by {order}) to stdout (format csv, header)"
+    ).format(
         columns=sql.SQL(", ").join(_csv_column(column, table.name) for column in table.columns),
         table=table.identifier,
         order=table.order(),
     )
     with connection.cursor() as cursor, cursor.copy(query) as copy:
         for row in copy:
-            # One message is one record; line feeds inside quoted text stay as they are, the record's end is CRLF.
+            # One message is one record; line feeds inside quoted text stay as they are, the record's end is
+            # CRLF.
             handle.write(bytes(row)[:-1] + b"\r\n")
 
 
 def _csv_column(column: Column, table: str) -> sql.Composable:
     name = sql.Identifier(table, column.name)
+    text: sql.Composable = name
     if column.is_text:
         text = sql.SQL("case when {c} ~ {formula} and {c} !~ {number} then '''' || {c} else {c} end").format(
             c=name, formula=sql.Literal(FORMULA), number=sql.Literal(NUMBER)
@@ -264,8 +275,6 @@ def _csv_column(column: Column, table: str) -> sql.Composable:
         text = sql.SQL("to_char({}, {})").format(name, sql.Literal(f'YYYY-MM-DD"T"HH24:MI:SS.US{zone}'))
     elif column.type.endswith("[]"):
         text = sql.SQL("to_json({})::text").format(name)
-    else:
-        text = name
     return sql.SQL("{} as {}").format(text, sql.Identifier(column.name))
 
 
@@ -318,7 +327,8 @@ def _write_parquet(connection: Connection[Any], table: Table, handle: IO[bytes],
 
         def flush() -> None:
             arrays = [
-                pa.array(values, type=field.type) for values, field in zip(zip(*batch, strict=True), schema, strict=True)
+                pa.array(values, type=field.type)
+                for values, field in zip(zip(*batch, strict=True), schema, strict=True)
             ]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=BATCH)
             batch.clear()
@@ -362,7 +372,8 @@ def _arrow_type(pa: Any, connection: Connection[Any], table: Table, column: Colu
     scale = max(decimals, min(DECIMALS, 38 - digits))
     if digits + scale > 38:
         raise ExportFailed(
-            f"expected numbers of at most 38 digits in {table.name}.{column.name}, found {digits} digits before and "
+            f"expected numbers of at most 38 digits in {table.name}.{column.name}, found {digits} digits "
+            "before and "
             f"{decimals} after the point; round the column in its publish model"
         )
     return pa.decimal128(38, scale)
@@ -421,11 +432,19 @@ def _resource(path: Path, format_: str, table: Table, allowed: Allowed, notice: 
 
 
 _FIELD_TYPES: Final = {
-    "smallint": "integer", "integer": "integer", "bigint": "integer",
-    "numeric": "number", "real": "number", "double precision": "number",
-    "boolean": "boolean", "date": "date", "json": "any", "jsonb": "any",
-    "timestamp without time zone": "datetime", "timestamp with time zone": "datetime",
-}  # fmt: skip
+    "smallint": "integer",
+    "integer": "integer",
+    "bigint": "integer",
+    "numeric": "number",
+    "real": "number",
+    "double precision": "number",
+    "boolean": "boolean",
+    "date": "date",
+    "json": "any",
+    "jsonb": "any",
+    "timestamp without time zone": "datetime",
+    "timestamp with time zone": "datetime",
+}
 
 
 def _field(column: Column, allowed: Allowed, table: Table) -> dict[str, Any]:
@@ -461,7 +480,8 @@ def _descriptor(resources: Sequence[Mapping[str, Any]], dictionary: Dictionary, 
     package: dict[str, Any] = {
         "name": f"city-performance-{notice.profile}-release-{notice.number}",
         "title": notice.title,
-        "description": "Key performance indicators of the City with their history, comparisons, benchmarks and origin.",
+        "description": "Key performance indicators of the City with their history, comparisons, benchmarks "
+        "and origin.",
         "version": str(notice.number),
         "profile": "data-package",
         "night": notice.night.isoformat(),
@@ -478,7 +498,8 @@ def _descriptor(resources: Sequence[Mapping[str, Any]], dictionary: Dictionary, 
         package["sample"] = True
     if dictionary.refused:
         package["refused"] = [
-            {"table": table, "reason": _why_refused(datasets)} for table, datasets in dictionary.refused.items()
+            {"table": table, "reason": _why_refused(datasets)}
+            for table, datasets in dictionary.refused.items()
         ]
     return json.dumps(package, indent=2, ensure_ascii=False) + "\n"
 
@@ -490,9 +511,13 @@ def _why_refused(datasets: Sequence[str]) -> str:
 def _readme(resources: Sequence[Mapping[str, Any]], dictionary: Dictionary, notice: Notice) -> str:
     lines = [f"# {notice.title}", ""]
     if notice.sample:
-        lines += [f"**{SAMPLE_NOTICE}.** They show what the warehouse does; none of them is about Toronto.", ""]
+        lines += [
+            f"**{SAMPLE_NOTICE}.** They show what the warehouse does; none of them is about Toronto.",
+            "",
+        ]
     lines += [
-        f"Made for the night of {notice.night.isoformat()} (Toronto). `datapackage.json` describes every file: types, "
+        f"Made for the night of {notice.night.isoformat()} (Toronto). `datapackage.json` describes every "
+        "file: types, "
         "keys, licences, bytes and SHA-256.",
         "",
         "| table | what it holds | files |",
@@ -509,10 +534,13 @@ def _readme(resources: Sequence[Mapping[str, Any]], dictionary: Dictionary, noti
         "",
         "## Reading the files",
         "",
-        "- CSV follows RFC 4180 in UTF-8: commas, double quotes, CRLF, a header. An empty field is no value, `\"\"` is an "
-        "empty text. It is meant for people: a text that a spreadsheet would run as a formula (it starts with `=`, `+`, "
+        "- CSV follows RFC 4180 in UTF-8: commas, double quotes, CRLF, a header. An empty field is no "
+        'value, `""` is an '
+        "empty text. It is meant for people: a text that a spreadsheet would run as a formula (it starts "
+        "with `=`, `+`, "
         "`-`, `@`, tab or carriage return and is not a number) has an apostrophe in front.",
-        "- Parquet and JSON hold every value exactly as it is in the database. Numbers without a declared scale are "
+        "- Parquet and JSON hold every value exactly as it is in the database. Numbers without a declared "
+        "scale are "
         "decimals of 38 digits in Parquet.",
         "- Rows are in key order. Equal data gives equal bytes.",
         "",
@@ -536,7 +564,9 @@ def _licence_text(dictionary: Dictionary, notice: Notice) -> str:
     return "\n".join(lines)
 
 
-def rewrite(settings: Settings, number: int, dictionary: Dictionary, notice: Notice, target: Path) -> list[Written]:
+def rewrite(
+    settings: Settings, number: int, dictionary: Dictionary, notice: Notice, target: Path
+) -> list[Written]:
     """Write the files of the release that is up once more, into the empty folder `target`."""
     from cityperf.publish.swap import LIVE
     from cityperf.publish.tables import tables

@@ -1,6 +1,7 @@
 """Named places at which a test can kill the process, as a power cut would.
 
-`CITYPERF_FAILPOINT=name` ends the process with SIGKILL the moment it reaches that name; nothing is cleaned up.
+`CITYPERF_FAILPOINT=name` ends the process with SIGKILL the moment it reaches that name; nothing is cleaned
+up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What a killed run or a swap left behind: half-made export folders, retired schemas, folders of no release."""
+"""What a killed run or a swap left behind: half-made export folders, retired schemas, folders of no
+release."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class Collected:
 
 
 def sweep(settings: Settings) -> Collected:
-    """Remove leftovers. Call it under the release lock only. What readers still use is left for the next time."""
+    """Remove leftovers. Call it under the release lock only. What readers still use is left for the next
+    time."""
     with connect(settings, "publisher", autocommit=True) as connection:
         folders = _folders(settings, connection)
         schemas, still_read = _schemas(connection)
@@ -39,7 +41,9 @@ def sweep(settings: Settings) -> Collected:
 def _folders(settings: Settings, connection: Connection[Any]) -> list[str]:
     if not settings.releases.exists():
         return []
-    known = {str(each.number) for each in releases(connection) if each.state in ("released", "candidate", "held")}
+    known = {
+        str(each.number) for each in releases(connection) if each.state in ("released", "candidate", "held")
+    }
     removed = []
     for path in sorted(settings.releases.iterdir()):
         half_made = path.name.startswith(BUILDING)

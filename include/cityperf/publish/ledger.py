@@ -54,7 +54,8 @@ def exclusive(settings: Settings) -> Iterator[None]:
             connection.execute("select pg_advisory_lock(%s)", (LOCK,))
         except psycopg.errors.LockNotAvailable as error:
             raise ReleaseBusy(
-                f"expected to be the only one making a release of profile {settings.profile!r}, found another one at "
+                f"expected to be the only one making a release of profile {settings.profile!r}, found "
+                "another one at "
                 f"work for {PATIENCE}, in database {settings.warehouse_db}; wait for it to end and run again"
             ) from error
         yield
@@ -77,7 +78,8 @@ def current(connection: Connection[Any]) -> Release | None:
 def open_number(connection: Connection[Any], night: date) -> int:
     """Reserve a number for `night`, inside the caller's transaction.
 
-    A candidate of the same night, held or not, goes on; one of another night that was never finished is discarded
+    A candidate of the same night, held or not, goes on; one of another night that was never finished is
+    discarded
     and its number, which nobody saw, is given out again.
     """
     known = releases(connection)
@@ -86,10 +88,15 @@ def open_number(connection: Connection[Any], night: date) -> int:
         "update ops.release set state = 'discarded' where state = 'candidate' and number is distinct from %s",
         (same and same.number,),
     )
-    number = same.number if same else max((r.number for r in known if r.state in ("released", "held")), default=0) + 1
+    number = (
+        same.number
+        if same
+        else max((r.number for r in known if r.state in ("released", "held")), default=0) + 1
+    )
     connection.execute(
         "insert into ops.release (number, night, state, code_version) values (%s, %s, 'candidate', %s) "
-        "on conflict (number) do update set night = excluded.night, state = 'candidate', content_hash = null, "
+        "on conflict (number) do update set night = excluded.night, state = 'candidate', content_hash = "
+        "null, "
         "code_version = excluded.code_version, stale_reason = null, created_at = now(), released_at = null",
         (number, night, code_version()),
     )
@@ -100,7 +107,7 @@ def open_number(connection: Connection[Any], night: date) -> int:
 def forget_details(connection: Connection[Any], number: int) -> None:
     """Remove what an earlier attempt at this number recorded."""
     for table in ("release_file", "release_input", "restatement"):
-        connection.execute(f"delete from ops.{table} where number = %s", (number,))  # noqa: S608  # fixed names
+        connection.execute(f"delete from ops.{table} where number = %s", (number,))  # fixed names  # noqa: S608
 
 
 def open_candidate(settings: Settings, night: date) -> int:
@@ -135,7 +142,8 @@ def discard(connection: Connection[Any], number: int) -> None:
 
 
 def mark_stale(connection: Connection[Any], reason: str | None) -> None:
-    """Write on the release that is up why it is not newer (None takes the note off), for operators and for BI."""
+    """Write on the release that is up why it is not newer (None takes the note off), for operators and for
+    BI."""
     connection.execute(
         "update ops.release set stale_reason = case when number = (select max(number) from ops.release "
         "where state = 'released') then %s end where state = 'released'",
@@ -148,7 +156,8 @@ def mark_stale(connection: Connection[Any], reason: str | None) -> None:
 
 
 def code_version() -> str:
-    """Version of the package and, in a clone, the commit it stands on; read from files, so it costs nothing."""
+    """Version of the package and, in a clone, the commit it stands on; read from files, so it costs
+    nothing."""
     version = str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
     head = ROOT / ".git" / "HEAD"
     try:
@@ -161,7 +170,9 @@ def code_version() -> str:
                 text = loose.read_text().strip()
             else:
                 text = next(
-                    line.split(" ")[0] for line in packed.read_text().splitlines() if line.endswith(f" {name}")
+                    line.split(" ")[0]
+                    for line in packed.read_text().splitlines()
+                    if line.endswith(f" {name}")
                 )
     except (OSError, StopIteration):
         return version

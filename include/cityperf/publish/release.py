@@ -1,7 +1,10 @@
-"""Making a release: compare, write the files aside, record, swap, link. Killed anywhere, the next run converges.
+"""Making a release: compare, write the files aside, record, swap, link. Killed anywhere, the next run
+converges.
 
-The order carries the safety. Files get their final name before the swap, so a release that readers see is always
-whole on disk; the swap and its row in `ops.release` are one transaction, so the database alone says which release is
+The order carries the safety. Files get their final name before the swap, so a release that readers see is
+always
+whole on disk; the swap and its row in `ops.release` are one transaction, so the database alone says which
+release is
 up; the link `releases/current` follows the database, and every run mends it first.
 """
 
@@ -43,7 +46,8 @@ class NothingToRelease(CityperfError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it ended. `number` is the release that is up afterwards, or the held candidate; `reason` is for people."""
+    """How it ended. `number` is the release that is up afterwards, or the held candidate; `reason` is for
+    people."""
 
     status: Literal["released", "unchanged", "held"]
     number: int
@@ -52,7 +56,8 @@ class Outcome:
 
 
 def release(settings: Settings, night: date) -> Outcome:
-    """Publish what stands in publish_next, unless it equals the release that is up or a blocking check failed.
+    """Publish what stands in publish_next, unless it equals the release that is up or a blocking check
+    failed.
 
     Raises NothingToRelease when nothing was ever built, ReleaseBusy when another release is being made.
     """
@@ -105,7 +110,8 @@ def hold(settings: Settings, night: date, reason: str) -> Outcome:
 
 
 def export(settings: Settings, number: int, target: Path) -> list[Written]:
-    """Write the files of the release that is up into the empty folder `target`, byte for byte as they were made.
+    """Write the files of the release that is up into the empty folder `target`, byte for byte as they were
+    made.
 
     Raises NothingToRelease for a number that is not up: older releases are read from their folder.
     """
@@ -170,7 +176,8 @@ def _blocking(connection: Connection[Any], night: date) -> list[str]:
     return [
         message
         for (message,) in connection.execute(
-            "select message from ops.check_result where night = %s and border = 'publish' and severity = 'block' "
+            "select message from ops.check_result where night = %s and border = 'publish' and severity = "
+            "'block' "
             "and status = 'fail' order by subject, check_name",
             (night,),
         )
@@ -210,7 +217,8 @@ def _record(settings: Settings, number: int, folder: Path) -> int:
             ],
         )
         connection.execute(
-            "insert into ops.release_input (number, file_id) select distinct %s::integer, file_id from ops.cursor",
+            "insert into ops.release_input (number, file_id) select distinct %s::integer, file_id from "
+            "ops.cursor",
             (number,),
         )
         return restatements.record(connection, number)
@@ -221,7 +229,8 @@ def _origins(
 ) -> tuple[Origin, ...]:
     """The data sets behind the candidate (number None) or a release, each with its newest file's address."""
     chosen = (
-        "select f.* from ops.landed_file as f join ops.release_input as i using (file_id) where i.number = %(number)s"
+        "select f.* from ops.landed_file as f join ops.release_input as i using (file_id) where i.number = "
+        "%(number)s"
         if number is not None
         else "select f.* from ops.landed_file as f where f.file_id in (select c.file_id from ops.cursor as c)"
     )
@@ -246,4 +255,3 @@ def _contracts() -> Mapping[str, Any]:
     from cityperf.sources import load_contracts
 
     return load_contracts()
-

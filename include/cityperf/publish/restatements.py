@@ -9,10 +9,20 @@ from psycopg import Connection
 from cityperf.publish.tables import tables
 
 NEEDED: Final = frozenset(
-    {"kpi_id", "kpi_version", "geography_type", "geography_code", "period_start", "vintage", "value", "is_withdrawn"}
+    {
+        "kpi_id",
+        "kpi_version",
+        "geography_type",
+        "geography_code",
+        "period_start",
+        "vintage",
+        "value",
+        "is_withdrawn",
+    }
 )
 
-# A new figure for a period that readers have not seen yet is news, not a restatement; one for a period that lies
+# A new figure for a period that readers have not seen yet is news, not a restatement; one for a period that
+# lies
 # before the latest published one is late data. A new version of the definition is never called a revision.
 _COMPARE: Final = """
 with before as (
@@ -58,9 +68,11 @@ where
 
 
 def record(connection: Connection[Any], number: int) -> int:
-    """Write the restatements of candidate `number` against the release that is up. Returns how many there are.
+    """Write the restatements of candidate `number` against the release that is up. Returns how many there
+    are.
 
-    Compares the latest vintage of each KPI, geography and period; needs both kpi_value tables, else there is none.
+    Compares the latest vintage of each KPI, geography and period; needs both kpi_value tables, else there is
+    none.
     """
     connection.execute("delete from ops.restatement where number = %s", (number,))
     for schema in ("publish", "publish_next"):

@@ -1,19 +1,27 @@
 """The moment a release goes up: two schemas change names in one transaction.
 
-Renaming a schema needs no lock on its tables, so a BI query that runs for an hour neither waits nor makes us wait: it
-ends on the tables it began with. One danger is left. A statement looks its tables up one after the other, and a
-rename between two look-ups would show it half of each release. So statements must not *start* while the swap commits.
+Renaming a schema needs no lock on its tables, so a BI query that runs for an hour neither waits nor makes us
+wait: it
+ends on the tables it began with. One danger is left. A statement looks its tables up one after the other, and
+a
+rename between two look-ups would show it half of each release. So statements must not *start* while the swap
+commits.
 
-First the swap asks for all published tables at once without waiting (NOWAIT), again and again for a moment: between
-short queries that succeeds, and then nobody was between two look-ups. When a long query holds a table, each table gets
-a fence: a lock request on a connection of its own that new statements queue behind for a fraction of a second. A
-statement that already holds one table and waits at the fence of another is let through; once nobody stands between
+First the swap asks for all published tables at once without waiting (NOWAIT), again and again for a moment:
+between
+short queries that succeeds, and then nobody was between two look-ups. When a long query holds a table, each
+table gets
+a fence: a lock request on a connection of its own that new statements queue behind for a fraction of a
+second. A
+statement that already holds one table and waits at the fence of another is let through; once nobody stands
+between
 two tables any more, the rename commits and the fences fall.
 """
 
 from __future__ import annotations
 
 import random
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -63,7 +71,8 @@ def swap(
     retired: int,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Put candidate `number` up and retire release `retired` (0 before the first). Returns the attempts it took.
+    """Put candidate `number` up and retire release `retired` (0 before the first). Returns the attempts it
+    took.
 
     Raises SwapBusy after the last attempt; then nothing has changed.
     """
@@ -76,13 +85,18 @@ def swap(
             psycopg.errors.DeadlockDetected,
             psycopg.errors.SerializationFailure,
         ):
-            sleep(min(5.0, 0.1 * 1.5**attempt) * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, not a secret
+            sleep(min(5.0, 0.1 * 1.5**attempt) * _jitter())  # jitter, not a secret
         else:
             return attempt
     raise SwapBusy(
-        f"expected a moment without a half-started query on schema {LIVE}, found none in {ATTEMPTS} attempts, in "
+        f"expected a moment without a half-started query on schema {LIVE}, found none in {ATTEMPTS} "
+        "attempts, in "
         f"database {settings.warehouse_db}; release {retired or 'none'} stays up, run the night again"
     )
+
+
+def _jitter() -> float:
+    return random.uniform(0.5, 1.5)  # noqa: S311  # spreads retries; nothing secret
 
 
 def _attempt(settings: Settings, number: int, content_hash: str, retired: int) -> None:
@@ -97,7 +111,8 @@ def _attempt(settings: Settings, number: int, content_hash: str, retired: int) -
         )
         connection.execute("update ops.release set stale_reason = null where stale_reason is not null")
         connection.execute(
-            "update ops.night set release_number = %s where night = (select night from ops.release where number = %s)",
+            "update ops.night set release_number = %s where night = (select night from ops.release where "
+            "number = %s)",
             (number, number),
         )
         with _nobody_starting(settings, connection):
@@ -111,7 +126,7 @@ def _rename(connection: Connection[Any], retired: int) -> None:
     aside = f"{RETIRED}{retired}"
     taken = connection.execute("select 1 from pg_namespace where nspname = %s", (aside,)).fetchone()
     if taken:
-        aside = f"{aside}_{random.randrange(16**6):06x}"  # noqa: S311  # a free name, not a secret
+        aside = f"{aside}_{secrets.token_hex(3)}"  # a free name, not a secret
     for statement in (
         "alter schema {live} rename to {aside}",
         "revoke usage on schema {aside} from bi_reader",
@@ -148,7 +163,7 @@ def _lock_all(connection: Connection[Any], published: list[sql.Identifier]) -> b
             with connection.transaction():
                 connection.execute(query)
         except psycopg.errors.LockNotAvailable:
-            time.sleep(QUICK_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, not a secret
+            time.sleep(QUICK_SECONDS * _jitter())  # jitter, not a secret
         else:
             return True
     return False
@@ -175,9 +190,9 @@ class _Fences:
                 self._opened.append(fence)
                 pid = fence.info.backend_pid
                 name = identifier.as_string(fence)
-                row = self._connection.execute("select %s::regclass::oid::bigint", (name,)).fetchone()
-                assert row is not None
-                self._by_pid[pid], self._pid_of[row[0]] = fence, pid
+                for (relation,) in self._connection.execute("select %s::regclass::oid::bigint", (name,)):
+                    self._pid_of[relation] = pid
+                self._by_pid[pid] = fence
                 self._lock[pid] = f"begin; lock table {name} in access exclusive mode".encode()
             for pid in self._by_pid:
                 self._put_up(pid)
@@ -190,7 +205,8 @@ class _Fences:
         self._close()
 
     def drain(self) -> None:
-        """Let statements that stand between two tables through until there are none. Raises _Again when time is up."""
+        """Let statements that stand between two tables through until there are none. Raises _Again when time
+        is up."""
         deadline = time.monotonic() + FENCE_SECONDS
         quiet = 0
         while quiet < LOOKS:

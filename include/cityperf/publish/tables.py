@@ -31,7 +31,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table with its columns in order and its key (primary key, else the first unique index, else empty)."""
+    """One table with its columns in order and its key (primary key, else the first unique index, else
+    empty)."""
 
     schema: str
     name: str
@@ -44,7 +45,8 @@ class Table:
         return sql.Identifier(self.schema, self.name)
 
     def order(self) -> sql.Composable:
-        """ORDER BY list that fixes the order of rows: the key, or the whole row as text where there is no key."""
+        """ORDER BY list that fixes the order of rows: the key, or the whole row as text where there is no
+        key."""
         if not self.key:
             return sql.SQL('({}.*)::text collate "C"').format(sql.Identifier(self.name))
         text = {column.name for column in self.columns if column.is_text}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -28,7 +28,8 @@ class NotPublished(CityperfError):
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One file behind a figure. `rows`: rows of it in raw that bear on the figure; `intact` after verification."""
+    """One file behind a figure. `rows`: rows of it in raw that bear on the figure; `intact` after
+    verification."""
 
     dataset: str
     name: str
@@ -51,7 +52,7 @@ class Trace:
     release: Mapping[str, Any]
     kpi: Mapping[str, Any]
     figure: Mapping[str, Any]
-    vintages: list[Mapping[str, Any]]
+    vintages: Sequence[Mapping[str, Any]]
     models: list[str]
     files: list[LandedFile]
     more_files: int = 0
@@ -71,7 +72,8 @@ def trace(
 ) -> Trace:
     """Walk one figure of the release that is up: its latest period and widest area unless told otherwise.
 
-    Raises NotPublished when there is no such KPI or figure. With `verify`, each file in landing is hashed again.
+    Raises NotPublished when there is no such KPI or figure. With `verify`, each file in landing is hashed
+    again.
     """
     notes: list[str] = []
     with connect(settings, "bi_reader") as reader:
@@ -84,17 +86,21 @@ def trace(
             "select * from publish.kpi_value where kpi_id = %(id)s and kpi_version = %(version)s "
             "and (%(period)s::date is null or period_start = %(period)s) "
             "and (%(place)s::text is null or geography_code = %(place)s or geography_type = %(place)s) "
-            "order by geography_type in ('city', 'country') desc, geography_type, geography_code, period_start desc, "
+            "order by geography_type in ('city', 'country') desc, geography_type, geography_code, "
+            "period_start desc, "
             "vintage desc",
             {"id": kpi_id, "version": kpi.get("version", 1), "period": period, "place": geography},
         )
-        known = [v for v in vintages if period is not None or (v["value"] is not None and not v["is_withdrawn"])]
+        known = [
+            v for v in vintages if period is not None or (v["value"] is not None and not v["is_withdrawn"])
+        ]
         if not known:
             raise NotPublished(
                 f"expected a figure of {kpi_id}"
                 + (f" for the period that starts on {period}" if period else "")
                 + (f" in {geography}" if geography else "")
-                + f", found none in release {release.get('number')}; ./cityperf kpi show {kpi_id} lists what there is"
+                + f", found none in release {release.get('number')}; ./cityperf kpi show {kpi_id} lists "
+                "what there is"
             )
         figure = known[0]
         same = ("geography_type", "geography_code", "period_grain", "period_start")
@@ -103,7 +109,8 @@ def trace(
             row["dataset"]
             for row in _all(
                 reader,
-                "select distinct dataset from publish.provenance where subject_type = 'kpi' and subject = %s order by 1",
+                "select distinct dataset from publish.provenance where subject_type = 'kpi' and subject = "
+                "%s order by 1",
                 (kpi_id,),
             )
         ]
@@ -135,7 +142,11 @@ def _no_such_kpi(connection: Connection[Any], kpi_id: str) -> str:
         "select kpi_id from publish.kpi where kpi_id like %s or kpi_id ilike %s order by kpi_id limit 5",
         (f"{kpi_id}%", f"%{kpi_id}%"),
     )
-    hint = f"; near it: {', '.join(row['kpi_id'] for row in near)}" if near else "; ./cityperf kpi list shows all"
+    hint = (
+        f"; near it: {', '.join(row['kpi_id'] for row in near)}"
+        if near
+        else "; ./cityperf kpi list shows all"
+    )
     return f"expected the id of a published KPI, found {kpi_id!r}{hint}"
 
 
@@ -197,7 +208,8 @@ def _files(
         row["attname"]
         for row in _all(
             connection,
-            "select attname::text from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped",
+            "select attname::text from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 and "
+            "not attisdropped",
             (f"raw.{dataset}",),
         )
     }
@@ -240,11 +252,13 @@ def _files(
 def _rows_of_figure(
     columns: set[str], kpi_id: str, figure: Mapping[str, Any]
 ) -> tuple[sql.Composable, dict[str, Any]]:
-    """Which rows of a raw table bear on the figure: the measure's own point, the partition of the period, or all."""
+    """Which rows of a raw table bear on the figure: the measure's own point, the partition of the period, or
+    all."""
     start: date = figure["period_start"]
     if {"measure_id", "year", "period"} <= columns and kpi_id.replace(".", "").isdigit():
         year, number = _place_in_year(start, str(figure["period_grain"]))
-        # Raw keeps ids as the feed wrote them, where 1.10 lost its zero; yearly points repeat the year as the period.
+        # Raw keeps ids as the feed wrote them, where 1.10 lost its zero; yearly points repeat the year as the
+        # period.
         return (
             sql.SQL(
                 "measure_id ~ '^[0-9.]+$' and measure_id::numeric = %(measure)s::numeric and year = %(year)s "
@@ -265,7 +279,8 @@ def _rows_of_figure(
 
 
 def _place_in_year(start: date, grain: str) -> tuple[int, int]:
-    """The feed's year and number of the period that begins on `start`; winter belongs to the year it ends in."""
+    """The feed's year and number of the period that begins on `start`; winter belongs to the year it ends
+    in."""
     if grain == "month":
         return start.year, start.month
     if grain == "quarter":

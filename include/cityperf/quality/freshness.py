@@ -17,7 +17,8 @@ RUNBOOK: Final = f"{RUNBOOKS}/freshness.md#late-source"
 
 
 def freshness_of(contract: Contract, last: date | None, night: date, state: str | None) -> CheckResult:
-    """The result for one data set. `last`: night of its last new file; `state`: tonight's state of the source.
+    """The result for one data set. `last`: night of its last new file; `state`: tonight's state of the
+    source.
 
     A data set that a replay does not list is not expected; otherwise one that never came counts as overdue.
     """
@@ -34,7 +35,9 @@ def freshness_of(contract: Contract, last: date | None, night: date, state: str 
         status = "fail" if age > fail else "warn" if age > warn else "pass"
     message = f"{contract.dataset}: expected {expected}, found {found}"
     if status == "fail":
-        message += f"; beyond {fail.days} days its figures are no longer current: ask {contract.owner.division}"
+        message += (
+            f"; beyond {fail.days} days its figures are no longer current: ask {contract.owner.division}"
+        )
     elif status == "warn":
         message += f"; ask {contract.owner.division} when the next one comes"
     return CheckResult(
@@ -61,7 +64,8 @@ def check_freshness(
         last: dict[str, date] = dict(
             connection.execute(
                 "select f.dataset, max(f.night) from ops.landed_file as f where f.night <= %s and exists "
-                "(select from ops.batch as b where b.file_id = f.file_id and b.state in ('loaded', 'superseded')) "
+                "(select from ops.batch as b where b.file_id = f.file_id and b.state in ('loaded', "
+                "'superseded')) "
                 "group by f.dataset",
                 (night,),
             ).fetchall()

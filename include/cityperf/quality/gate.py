@@ -1,4 +1,5 @@
-"""The second border: a candidate's tables are checked before the swap. One failed blocking check holds it back."""
+"""The second border: a candidate's tables are checked before the swap. One failed blocking check holds it
+back."""
 
 from __future__ import annotations
 
@@ -31,13 +32,16 @@ TABLES: Final = (
     "report_card",
     "scorecard",
 )
-MAY_BE_EMPTY: Final = frozenset({"benchmark", "commitment", "report_card", "provenance", "kpi_comparison", "scorecard"})
+MAY_BE_EMPTY: Final = frozenset(
+    {"benchmark", "commitment", "report_card", "provenance", "kpi_comparison", "scorecard"}
+)
 FEWEST: Final = 0.8  # of the rows that the release that is up has; kpi_value only ever grows
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What suites may know of the candidate and of the release that is up. `unlicensed`: data sets without licence."""
+    """What suites may know of the candidate and of the release that is up. `unlicensed`: data sets without
+    licence."""
 
     night: date
     profile: str
@@ -54,7 +58,8 @@ class Candidate:
 
 
 def publish_rules(candidate: Candidate) -> dict[str, list[Rule]]:
-    """Every publish table's suite: what holds for all tables, then what its module in expectations/publish adds."""
+    """Every publish table's suite: what holds for all tables, then what its module in expectations/publish
+    adds."""
     written = modules("publish")
     names = sorted({*TABLES, *candidate.tables})
     return {
@@ -64,7 +69,8 @@ def publish_rules(candidate: Candidate) -> dict[str, list[Rule]]:
 
 
 def check_publish(settings: Settings, night: date) -> Gate:
-    """Run every suite on publish_next as role publisher, write the results, and say whether the candidate may go up.
+    """Run every suite on publish_next as role publisher, write the results, and say whether the candidate may
+    go up.
 
     A table that is expected and missing blocks. Known issues that have not expired do not.
     """
@@ -95,9 +101,7 @@ def _look(settings: Settings, connection: Connection[Any], night: date) -> Candi
     from cityperf.sources import load_contracts
 
     live = tables(connection, LIVE)
-    rows = {
-        name: _count(connection, table) for name, table in live.items()
-    }
+    rows = {name: _count(connection, table) for name, table in live.items()}
     number = connection.execute("select max(number) from ops.release where state = 'candidate'").fetchone()
     return Candidate(
         night=night,
@@ -157,7 +161,8 @@ def _common(name: str, candidate: Candidate) -> list[Rule]:
                 owner=OWNER,
                 runbook="publish.md#rows",
                 expected=f"at least {fewest:,} rows (the release that is up has {before:,})",
-                remedy="find out where the rows went; if they are rightly gone, register a known issue for this night",
+                remedy="find out where the rows went; if they are rightly gone, register a known issue for "
+                "this night",
             )
         )
     if name in candidate.live:
@@ -173,7 +178,8 @@ def _common(name: str, candidate: Candidate) -> list[Rule]:
                 owner=OWNER,
                 runbook="publish.md#columns",
                 expected="every column that readers have now",
-                remedy="dashboards read these columns: bring them back, or retire them with notice to readers",
+                remedy="dashboards read these columns: bring them back, or retire them with notice to "
+                "readers",
             )
         )
     key = table.key if table else ()

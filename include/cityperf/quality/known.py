@@ -46,18 +46,22 @@ def read_known_issues(path: Path = REGISTER) -> list[KnownIssue]:
         if not isinstance(entry, dict) or set(entry) != set(_FIELDS) or not all(entry.values()):
             found = ", ".join(map(str, entry)) if isinstance(entry, dict) else type(entry).__name__
             raise KnownIssueError(
-                f"expected {', '.join(_FIELDS)}, each with a value, found {found}, in {path.name} entry {number}; "
+                f"expected {', '.join(_FIELDS)}, each with a value, found {found}, in {path.name} entry "
+                f"{number}; "
                 "an issue without a reason, an owner and an expiry is not registered"
             )
         if not isinstance(entry["expires"], date):
             raise KnownIssueError(
-                f"expected a date such as 2026-12-31, found {entry['expires']!r}, in {path.name} entry {number}"
+                f"expected a date such as 2026-12-31, found {entry['expires']!r}, in {path.name} entry "
+                f"{number}"
             )
         issues.append(KnownIssue(**{name: entry[name] for name in _FIELDS}))
     return issues
 
 
-def apply_known(results: Iterable[CheckResult], issues: Iterable[KnownIssue], night: date) -> list[CheckResult]:
+def apply_known(
+    results: Iterable[CheckResult], issues: Iterable[KnownIssue], night: date
+) -> list[CheckResult]:
     """Failures that an unexpired issue covers become 'known': they no longer block and stay visible in amber.
 
     An issue that has expired changes nothing but the message.
@@ -74,7 +78,8 @@ def apply_known(results: Iterable[CheckResult], issues: Iterable[KnownIssue], ni
             note = f"known until {issue.expires.isoformat()}, {issue.owner}: {issue.reason}"
             judged.append(with_status(result, "known", note))
         elif matching:
-            note = f"was a known issue until {matching[0].expires.isoformat()}, which has passed: it counts again"
+            ended = matching[0].expires.isoformat()
+            note = f"was a known issue until {ended}, which has passed: it counts again"
             judged.append(with_status(result, result.status, note))
         else:
             judged.append(result)
@@ -86,6 +91,7 @@ def store(connection: Connection[Any], issues: Iterable[KnownIssue]) -> None:
     with connection.transaction():
         connection.execute("delete from ops.known_issue")
         connection.cursor().executemany(
-            "insert into ops.known_issue (check_name, scope, reason, owner, expires) values (%s, %s, %s, %s, %s)",
+            "insert into ops.known_issue (check_name, scope, reason, owner, expires) values (%s, %s, %s, "
+            "%s, %s)",
             [(i.check, i.scope, i.reason, i.owner, i.expires) for i in issues],
         )

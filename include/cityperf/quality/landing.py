@@ -13,7 +13,7 @@ from cityperf.config import Settings
 from cityperf.quality import known
 from cityperf.quality.results import CheckResult, Rule, record, result_of
 from cityperf.quality.suites import module, run, sql_rule
-from cityperf.sources import Contract
+from cityperf.sources import Contract, ControlTotal
 
 FEWEST: Final = 0.7  # of the rows of a comparable earlier delivery
 MOST: Final = 1.6
@@ -56,7 +56,6 @@ def landing_rules(contract: Contract, night: date, earlier: Earlier | None = Non
         ),
     ]
     for column in contract.named_columns:
-        assert column.name is not None
         if column.required:
             rules.append(
                 rule(
@@ -80,7 +79,8 @@ def landing_rules(contract: Contract, night: date, earlier: Earlier | None = Non
                     runbook="landing.md#allowed-values",
                     expected=f"{column.name} to be one of {', '.join(column.allowed)}",
                     location=f"column {column.name}",
-                    remedy="a new value changes meaning downstream: agree it with the owner, then add it to the contract",
+                    remedy="a new value changes meaning downstream: agree it with the owner, then add it "
+                    "to the contract",
                 )
             )
     if contract.keys:
@@ -100,7 +100,7 @@ def landing_rules(contract: Contract, night: date, earlier: Earlier | None = Non
             )
         )
     if contract.control_total:
-        rules.append(_control_total(contract, owner))
+        rules.append(_control_total(contract.control_total, owner))
     if earlier:
         low, high = int(earlier.rows * FEWEST), int(earlier.rows * MOST) + 1
         rules.append(
@@ -147,14 +147,14 @@ def check_batch(
     return judged
 
 
+# Thousands commas, dollar signs and parentheses for negatives, as budgets are written.
 MONEY: Final = (
-    "(case when {c} ~ '^\\s*\\(' then '-' else '' end || nullif(regexp_replace({c}, '[^0-9.-]', '', 'g'), ''))::numeric"
+    "(case when {c} ~ '^\\s*\\(' then '-' else '' end "
+    "|| nullif(regexp_replace({c}, '[^0-9.-]', '', 'g'), ''))::numeric"
 )
 
 
-def _control_total(contract: Contract, owner: str) -> Rule:
-    total = contract.control_total
-    assert total is not None
+def _control_total(total: ControlTotal, owner: str) -> Rule:
     amount = MONEY.format(c=f'"{total.column}"')
     blank = f'"{total.where_blank}" is null'
     return Rule(
@@ -182,7 +182,8 @@ def _earlier(
     if contract.partition is None:
         row = connection.execute(
             "select b.rows_loaded, b.night from ops.batch as b join ops.landed_file as f using (file_id) "
-            "where b.dataset = %s and b.batch_id < %s and b.state in ('loaded', 'superseded') and b.rows_loaded > 0 "
+            "where b.dataset = %s and b.batch_id < %s and b.state in ('loaded', 'superseded') and "
+            "b.rows_loaded > 0 "
             "and f.name = (select f2.name from ops.batch as b2 join ops.landed_file as f2 using (file_id) "
             "where b2.batch_id = %s) order by b.batch_id desc limit 1",
             (contract.dataset, batch_id, batch_id),
@@ -196,7 +197,8 @@ def _earlier(
     ]
     same = connection.execute(
         "select rows_loaded, night from ops.batch where dataset = %s and batch_id < %s "
-        "and state in ('loaded', 'superseded') and rows_loaded > 0 and periods @> %s::text[] and periods <@ %s::text[] "
+        "and state in ('loaded', 'superseded') and rows_loaded > 0 and periods @> %s::text[] and periods "
+        "<@ %s::text[] "
         "order by batch_id desc limit 1",
         (contract.dataset, batch_id, periods, periods),
     ).fetchone()
@@ -209,7 +211,9 @@ def _earlier(
     ).fetchone()
     if not mean or not mean[0]:
         return None
-    return Earlier(int(mean[0] * len(periods)), f"{len(periods)} periods at the average of {mean[1]} earlier ones")
+    return Earlier(
+        int(mean[0] * len(periods)), f"{len(periods)} periods at the average of {mean[1]} earlier ones"
+    )
 
 
 def _split(batch_table: str) -> tuple[str, str]:

@@ -20,7 +20,8 @@ RUNBOOKS: Final = "docs/runbooks"
 class Rule:
     """One expectation of a suite, by name so that nothing heavy is imported to list the rules there are.
 
-    `expectation` is a class of great_expectations.expectations, `arguments` its arguments. `expected` and `remedy`
+    `expectation` is a class of great_expectations.expectations, `arguments` its arguments. `expected` and
+    `remedy`
     are for people; `runbook` is `file.md#section` below docs/runbooks.
     """
 
@@ -98,21 +99,26 @@ def result_of(
 
 
 _INSERT: Final = (
-    "insert into ops.check_result (night, border, suite, check_name, subject, batch_id, severity, status, expected, "
-    "found, location, message, owner, runbook) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    "insert into ops.check_result (night, border, suite, check_name, subject, batch_id, severity, status, "
+    "expected, "
+    "found, location, message, owner, runbook) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, "
+    "%s)"
 )
 
 
 def record(connection: Connection[Any], night: date, results: Sequence[CheckResult]) -> None:
     """Write results to ops.check_result in a transaction; a repeat of the night replaces what it said before.
 
-    Landing results of different files of one data set stand side by side; a file loaded again replaces its own.
+    Landing results of different files of one data set stand side by side; a file loaded again replaces its
+    own.
     """
     with connection.transaction():
         for border, suite, subject, batch_id in {(r.border, r.suite, r.subject, r.batch_id) for r in results}:
             connection.execute(
-                "delete from ops.check_result where night = %s and border = %s and suite = %s and subject = %s "
-                "and (%s::bigint is null or batch_id = %s or batch_id in (select same.batch_id from ops.batch as same "
+                "delete from ops.check_result where night = %s and border = %s and suite = %s and subject "
+                "= %s "
+                "and (%s::bigint is null or batch_id = %s or batch_id in (select same.batch_id from "
+                "ops.batch as same "
                 "join ops.batch as this using (file_id) where this.batch_id = %s))",
                 (night, border, suite, subject, batch_id, batch_id, batch_id),
             )
@@ -120,12 +126,24 @@ def record(connection: Connection[Any], night: date, results: Sequence[CheckResu
             _INSERT,
             [
                 (
-                    night, r.border, r.suite, r.check, r.subject, r.batch_id, r.severity, r.status, r.expected,
-                    r.found, r.location, r.message, r.owner, r.runbook,
+                    night,
+                    r.border,
+                    r.suite,
+                    r.check,
+                    r.subject,
+                    r.batch_id,
+                    r.severity,
+                    r.status,
+                    r.expected,
+                    r.found,
+                    r.location,
+                    r.message,
+                    r.owner,
+                    r.runbook,
                 )
                 for r in results
             ],
-        )  # fmt: skip
+        )
 
 
 def with_status(result: CheckResult, status: Status, note: str) -> CheckResult:

@@ -1,4 +1,5 @@
-"""Running a suite: rules become Great Expectations expectations on one table, evaluated in SQL by the database.
+"""Running a suite: rules become Great Expectations expectations on one table, evaluated in SQL by the
+database.
 
 Great Expectations takes seconds to import, so it is imported when the first suite runs and never before.
 """
@@ -36,17 +37,20 @@ class Verdict:
 
 
 def sql_rule(query: str) -> dict[str, Any]:
-    """Arguments of a rule that fails for every row its query returns; the query calls the table under test `t`.
+    """Arguments of a rule that fails for every row its query returns; the query calls the table under test
+    `t`.
 
     Braces of the query's own must be doubled.
     """
-    # Great Expectations aliases the batch itself unless the query has a join; before version 16 PostgreSQL wants one.
+    # Great Expectations aliases the batch itself unless the query has a join; before version 16 PostgreSQL
+    # wants one.
     alias = " as given" if re.search(r"\bjoin\b", query, re.IGNORECASE) else ""
-    return {"unexpected_rows_query": f"with t as (select * from {{batch}}{alias}) {query}"}
+    return {"unexpected_rows_query": f"with t as (select * from {{batch}}{alias}) {query}"}  # noqa: S608
 
 
 def run(settings: Settings, role: Role, schema: str, table: str, rules: Sequence[Rule]) -> list[Verdict]:
-    """Evaluate `rules` on a committed table, as `role`, over a connection of its own that is closed afterwards.
+    """Evaluate `rules` on a committed table, as `role`, over a connection of its own that is closed
+    afterwards.
 
     An expectation that cannot be evaluated (a column is missing, a value does not cast) counts as failed.
     """
@@ -145,7 +149,9 @@ def _found(rule: Rule, outcome: Any) -> str:
         bad, of = seen["unexpected_count"], seen["element_count"]
         if not bad:
             return f"all of {of:,} rows as expected" if of else "no rows"
-        values = list(dict.fromkeys(repr(v) for v in seen.get("partial_unexpected_list", []) if v is not None))
+        values = list(
+            dict.fromkeys(repr(v) for v in seen.get("partial_unexpected_list", []) if v is not None)
+        )
         return f"{bad:,} of {of:,} rows otherwise" + (f", such as {', '.join(values)}" if values else "")
     if "details" in seen and "mismatched" in seen["details"]:
         missing = seen["details"]["mismatched"].get("missing") or []
@@ -169,7 +175,9 @@ def _rows_found(seen: Mapping[str, Any]) -> str:
 
 def _one_row(row: Any) -> str:
     values = row if isinstance(row, Mapping) else getattr(row, "_mapping", {"row": row})
-    return ", ".join(f"{name} {_short(value)}" for name, value in values.items() if not str(name).startswith("_"))
+    return ", ".join(
+        f"{name} {_short(value)}" for name, value in values.items() if not str(name).startswith("_")
+    )
 
 
 def _short(value: Any) -> str:

@@ -79,8 +79,10 @@ def choose(
         found = pattern.search(str(resource.get("name") or "")) or pattern.search(file_name)
         if not found or _format(resource, file_name) not in _READABLE[kind]:
             continue
-        name = file_name if PurePosixPath(file_name).suffix else f"{resource.get('name')}.csv"
-        hits.append((name, {k: v for k, v in found.groupdict().items() if v is not None}, resource))
+        title = str(resource.get("name") or "")
+        if not PurePosixPath(file_name).suffix:  # a table of the datastore, which is given out as CSV
+            file_name = title if PurePosixPath(title).suffix == ".csv" else f"{title}.csv"
+        hits.append((file_name, {k: v for k, v in found.groupdict().items() if v is not None}, resource))
     # A table of the datastore comes with a CSV copy in the same package: the copy is a plain file, so it is
     # taken.
     copied = {r.get("datastore_resource_id") for _, _, r in hits if r.get("is_datastore_cache_file")}
