@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 
 from airflow.sdk import TaskGroup, dag, task
-from cityperf_airflow import NIGHT_OPENED, RETRY_POLICY, DbtModel, WaitForSources, night_of, nightly, runbook
-
 from cityperf.config import Settings
 from cityperf.transform import model_tree
+from cityperf_airflow import NIGHT_OPENED, RETRY_POLICY, DbtModel, WaitForSources, night_of, nightly, runbook
 
 # A replay's nights are listed in a file; every other profile follows the clock.
 SCHEDULE = None if os.environ.get("CITYPERF_PROFILE") == "replay" else nightly("02:00")
@@ -21,7 +20,12 @@ SCHEDULE = None if os.environ.get("CITYPERF_PROFILE") == "replay" else nightly("
     is_paused_upon_creation=False,
     doc_md=runbook("nightly_refresh"),
     tags=["tier:1", "nightly"],
-    default_args={"owner": "Performance Office", "retries": 1, "retry_delay": 30, "retry_policy": RETRY_POLICY},
+    default_args={
+        "owner": "Performance Office",
+        "retries": 1,
+        "retry_delay": 30,
+        "retry_policy": RETRY_POLICY,
+    },
 )
 def nightly_refresh() -> None:
     @task(pool="night", outlets=[NIGHT_OPENED])
@@ -49,7 +53,6 @@ def nightly_refresh() -> None:
     @task(pool="night")
     def quality_gate(built: dict, logical_date=None) -> None:
         from airflow.sdk.exceptions import AirflowSkipException
-
         from cityperf import night
 
         if not built["release_wanted"]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from airflow.sdk import dag, task
-from cityperf_airflow import NIGHT_OPENED, RETRY_POLICY, raw_asset, runbook
-
 from cityperf.config import Settings
 from cityperf.sources import Contract, load_contracts
+from cityperf_airflow import NIGHT_OPENED, RETRY_POLICY, raw_asset, runbook
 
 
 def source_dag(contract: Contract) -> None:
@@ -31,19 +30,27 @@ def source_dag(contract: Contract) -> None:
             from cityperf.extract import extract as fetch
 
             night = date.fromisoformat(triggering_asset_events[NIGHT_OPENED][-1].extra["night"])
-            return [{**file, "night": night.isoformat()} for file in fetch(Settings.from_env(), night, contract)]
+            return [
+                {**file, "night": night.isoformat()} for file in fetch(Settings.from_env(), night, contract)
+            ]
 
-        @task(pool="load", retry_delay=10, map_index_template="{{ file_name }}", outlets=[raw_asset(contract.dataset)])
+        @task(
+            pool="load",
+            retry_delay=10,
+            map_index_template="{{ file_name }}",
+            outlets=[raw_asset(contract.dataset)],
+        )
         def load(file: dict) -> dict:
             from dataclasses import asdict
             from datetime import date
 
             from airflow.sdk import get_current_context
-
             from cityperf.load import load_file
 
             get_current_context()["file_name"] = file["name"]
-            result = load_file(Settings.from_env(), date.fromisoformat(file["night"]), contract, file["file_id"])
+            result = load_file(
+                Settings.from_env(), date.fromisoformat(file["night"]), contract, file["file_id"]
+            )
             return asdict(result)
 
         load.expand(file=extract())

@@ -13,7 +13,14 @@ from datetime import date, timedelta
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
-from airflow.sdk import Asset, BaseOperator, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import (
+    Asset,
+    BaseOperator,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    RetryAction,
+    RetryRule,
+)
 from airflow.triggers.base import (
     BaseTrigger,
     StartTriggerArgs,
@@ -22,7 +29,6 @@ from airflow.triggers.base import (
     TaskSuccessEvent,
     TriggerEvent,
 )
-
 from cityperf.config import ROOT, TORONTO, Settings
 
 NIGHT_OPENED = Asset("cityperf://night/opened")
@@ -43,7 +49,11 @@ RETRY_POLICY = ExceptionRetryPolicy(
             reason="the source could not be reached",
         ),
         RetryRule(
-            exception=["cityperf.transform.TransformFailed", "cityperf.errors.GateClosed", "cityperf.errors.NightFailed"],
+            exception=[
+                "cityperf.transform.TransformFailed",
+                "cityperf.errors.GateClosed",
+                "cityperf.errors.NightFailed",
+            ],
             action=RetryAction.FAIL,
             reason="the same inputs would fail the same way",
         ),
@@ -120,7 +130,9 @@ class _ModelStates:
         from cityperf.db import connect
 
         with connect(Settings.from_env(), "transformer") as connection:
-            rows = connection.execute("select model, state, message from ops.model_run where night = %s", (night,))
+            rows = connection.execute(
+                "select model, state, message from ops.model_run where night = %s", (night,)
+            )
             return {model: (state, message) for model, state, message in rows}
 
 

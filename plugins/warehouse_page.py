@@ -33,12 +33,11 @@ th,td{border-color:#36414d}caption{color:#a9b6c2}.bad{color:#ff9c8f}}
 def make_app() -> Any:
     """The page as a FastAPI app; whoever is signed in to Airflow may look."""
     from airflow.api_fastapi.core_api.security import get_user
+    from cityperf.config import Settings
+    from cityperf.night import board
     from fastapi import Depends, FastAPI
     from fastapi.responses import HTMLResponse
     from jinja2 import Environment
-
-    from cityperf.config import Settings
-    from cityperf.night import board
 
     template = Environment(autoescape=True).from_string(PAGE)
     app = FastAPI(title="Warehouse", dependencies=[Depends(get_user)])

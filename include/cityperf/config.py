@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets as _secrets
+import tempfile
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ Role = Literal["loader", "transformer", "publisher", "bi_reader", "airflow", "ad
 
 
 def tonight() -> date:
-    """Today's date in Toronto. The command line and the schedule call it; logic takes `night` as an argument."""
+    """Today's date in Toronto, for the command line and the schedule; logic takes `night` as an argument."""
     return datetime.now(TORONTO).date()
 
 
@@ -111,10 +112,10 @@ class Settings:
         path = self.home / "secrets.json"
         if not path.exists():
             self.home.mkdir(parents=True, exist_ok=True)
-            made = {name: _secrets.token_urlsafe(24) for name in ("admin", *ROLES, "airflow_admin", "jwt", "api")}
+            names = ("admin", *ROLES, "airflow_admin", "jwt", "api")
+            made = {name: _secrets.token_urlsafe(24) for name in names}
             made["fernet"] = _fernet_key()
-            temporary = path.with_suffix(f".{os.getpid()}")
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            fd, temporary = tempfile.mkstemp(prefix="secrets.", dir=self.home)  # readable by its owner only
             with os.fdopen(fd, "w") as handle:
                 json.dump(made, handle)
             try:
@@ -122,22 +123,19 @@ class Settings:
             except FileExistsError:
                 pass
             finally:
-                temporary.unlink()
+                Path(temporary).unlink()
         loaded: dict[str, str] = json.loads(path.read_text())
         return loaded
 
     # -- addresses -----------------------------------------------------------------------------------------
     def dsn(self, role: Role = "bi_reader", database: str | None = None) -> str:
-        """A libpq URL for a role. `admin` is the server's owner (embedded) or the user of CITYPERF_DATABASE_URL."""
+        """A libpq URL for a role; `admin` owns the server (embedded) or is CITYPERF_DATABASE_URL's user."""
         database = database or self.warehouse_db
         if self.database_url:
             parts = urlsplit(self.database_url)
             host = parts.hostname or "127.0.0.1"
-            netloc = f"{host}:{parts.port or 5432}"
-            if role == "admin":
-                netloc = parts.netloc
-            else:
-                netloc = f"{role}:{quote(self.secrets()[role])}@{netloc}"
+            own = f"{role}:{quote(self.secrets()[role])}@{host}:{parts.port or 5432}"
+            netloc = parts.netloc if role == "admin" else own
             return urlunsplit(("postgresql", netloc, f"/{database}", parts.query, ""))
         port = self.ports().get("postgres")
         if port is None:

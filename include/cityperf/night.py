@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, Final, Literal
+from functools import partial
+from typing import Any, Final, Literal, LiteralString
 
+import psycopg
 from psycopg.rows import dict_row
 
 from cityperf.config import TORONTO, Settings
@@ -112,7 +114,7 @@ def who_is_in(settings: Settings, night: date, now: datetime) -> Attendance:
             "select hurry, opened_at from ops.night where night = %s", (night,)
         ).fetchone()
     hurry, opened_at = row or (False, now)
-    # 'A night of long ago is never waited for: its deadline lies in the past the moment it opens.'
+    # A night of long ago is never waited for: its deadline lies in the past the moment it opens.
     limit = opened_at + timedelta(seconds=PATIENCE_IN_A_HURRY) if hurry else deadline(night)
     return attendance(load_contracts(), states, hurry=hurry, past_deadline=now >= limit)
 
@@ -209,14 +211,19 @@ class Summary:
         return {**asdict(self), "exit_code": self.exit_code}
 
 
+def _rows(connection: psycopg.Connection[Any], query: LiteralString, *args: Any) -> list[dict[str, Any]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, args).fetchall()
+
+
 def summarise(settings: Settings, night: date) -> Summary:
     """Everything the summary shows, read from `ops` and from the release that is up."""
-    with connect(settings, "publisher", row_factory=dict_row) as connection:  # type: ignore[arg-type]
-        def rows(query: str, *args: Any) -> list[dict[str, Any]]:
-            return [dict(r) for r in connection.execute(query, args).fetchall()]  # type: ignore[call-overload]
-
+    with connect(settings, "publisher") as connection:
+        rows = partial(_rows, connection)
         nights = rows("select * from ops.night where night = %s", night)
-        this = nights[0] if nights else {"state": "missing", "note": "this night was never opened"}
+        this: dict[str, Any] = (
+            nights[0] if nights else {"state": "missing", "note": "this night was never opened"}
+        )
         sources = rows(
             "select dataset, state, message, rows_in, rows_new, rows_changed, rows_unchanged, rows_quarantined "
             "from ops.source_night where night = %s order by dataset",
@@ -224,7 +231,9 @@ def summarise(settings: Settings, night: date) -> Summary:
         )
         checks = {
             r["status"]: r["n"]
-            for r in rows("select status, count(*) as n from ops.check_result where night = %s group by 1", night)
+            for r in rows(
+                "select status, count(*) as n from ops.check_result where night = %s group by 1", night
+            )
         }
         problems = rows(
             "select border, suite, check_name, subject, severity, status, message, runbook from ops.check_result "
@@ -233,7 +242,10 @@ def summarise(settings: Settings, night: date) -> Summary:
         )
         models = {
             r["state"]: r["n"]
-            for r in rows("select state, count(*) as n from ops.model_run where night = %s and model <> '*' group by 1", night)
+            for r in rows(
+                "select state, count(*) as n from ops.model_run where night = %s and model <> '*' group by 1",
+                night,
+            )
         }
         up = rows("select max(number) as number from ops.release where state = 'released'")[0]["number"]
         kpis: list[dict[str, Any]] = []
@@ -270,10 +282,8 @@ def wait(settings: Settings, night: date, poll_seconds: float = 1.0) -> Attendan
 
 def board(settings: Settings, nights: int = 14) -> dict[str, Any]:
     """What the Warehouse page shows: latest nights, each source's latest visit, the release that is up, open checks."""
-    with connect(settings, "publisher", row_factory=dict_row) as connection:  # type: ignore[arg-type]
-        def rows(query: str, *args: Any) -> list[dict[str, Any]]:
-            return [dict(r) for r in connection.execute(query, args).fetchall()]  # type: ignore[call-overload]
-
+    with connect(settings, "publisher") as connection:
+        rows = partial(_rows, connection)
         up = rows("select * from ops.release where state = 'released' order by number desc limit 1")
         return {
             "profile": settings.profile,
@@ -283,7 +293,9 @@ def board(settings: Settings, nights: int = 14) -> dict[str, Any]:
                 "from ops.night order by night desc limit %s",
                 nights,
             ),
-            "sources": rows("select distinct on (dataset) * from ops.source_night order by dataset, night desc"),
+            "sources": rows(
+                "select distinct on (dataset) * from ops.source_night order by dataset, night desc"
+            ),
             "checks": rows(
                 "select * from ops.check_result where status <> 'pass' and night = (select max(night) from ops.night "
                 "where state <> 'missed') order by severity, subject"

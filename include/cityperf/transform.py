@@ -25,7 +25,9 @@ from cityperf.db import connect
 PROJECT: Final = ROOT / "dbt_project"
 PUBLISH: Final = "publish_next"
 WHOLE_RUN: Final = "*"  # the row of ops.model_run that stands for the dbt run itself
-OWN_HISTORY: Final = frozenset({"mart_release", "release"})  # the list of releases: new with each, a reason for none
+OWN_HISTORY: Final = frozenset(
+    {"mart_release", "release"}
+)  # the list of releases: new with each, a reason for none
 
 
 class TransformFailed(RuntimeError):
@@ -80,7 +82,9 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _invoke(settings: Settings, night: date, arguments: list[str], *, manifest: Any = None, on_event: Any = None) -> Any:
+def _invoke(
+    settings: Settings, night: date, arguments: list[str], *, manifest: Any = None, on_event: Any = None
+) -> Any:
     from dbt.cli.main import dbtRunner
 
     os.environ.update(dbt_environment(settings))
@@ -132,7 +136,9 @@ def fingerprints(manifest: Any, versions: Mapping[str, str], night: date, profil
         depends = getattr(node, "depends_on", None)
         parents = sorted(getattr(depends, "nodes", []) or [])
         macros = sorted(
-            m for m in (getattr(depends, "macros", []) or []) if not m.startswith(("macro.dbt.", "macro.dbt_postgres."))
+            m
+            for m in (getattr(depends, "macros", []) or [])
+            if not m.startswith(("macro.dbt.", "macro.dbt_postgres."))
         )
         config = node.config.to_dict()
         tonight = night.isoformat() if config.get("meta", {}).get("depends_on_night") else ""
@@ -140,7 +146,10 @@ def fingerprints(manifest: Any, versions: Mapping[str, str], night: date, profil
         if "graph." in (getattr(node, "raw_code", "") or "") or any("registry" in m for m in macros):
             # Reads other nodes' meta: new whenever any of them changes.
             registry = _digest(
-                *(json.dumps(n.config.to_dict().get("meta", {}), sort_keys=True, default=str) for _, n in sorted(manifest.nodes.items()))
+                *(
+                    json.dumps(n.config.to_dict().get("meta", {}), sort_keys=True, default=str)
+                    for _, n in sorted(manifest.nodes.items())
+                )
             )
         done[unique_id] = _digest(
             node.checksum.checksum,
@@ -178,8 +187,13 @@ def choose(
     # Children follow even when their own fingerprint is right: a table built anew drops the views that stand on it.
     while more := {uid for uid in inner - build if not build.isdisjoint(_parents(manifest, uid))}:
         build |= more
-    whole = bool(publish) and not any(absent(uid) for uid in publish)  # left by a night that was held or killed
-    if any(stored.get(name(u)) != prints[u] or not build.isdisjoint(_parents(manifest, u)) for u in publish - history):
+    whole = bool(publish) and not any(
+        absent(uid) for uid in publish
+    )  # left by a night that was held or killed
+    if any(
+        stored.get(name(u)) != prints[u] or not build.isdisjoint(_parents(manifest, u))
+        for u in publish - history
+    ):
         build |= publish | history
     wanted = bool(publish & build) or whole
     return Plan(tuple(sorted(build)), tuple(sorted(set(prints) - build)), dict(prints), wanted)
@@ -206,7 +220,9 @@ def plan(settings: Settings, night: date, manifest: Any) -> Plan:
             "where border in ('landing', 'freshness') "
             "order by border, suite, check_name, subject, night desc, check_result_id desc) as latest"
         ).fetchone()
-        versions["ops"] = "|".join([str(row[0] if row else ""), *(f"{k}={v}" for k, v in sorted(versions.items()))])
+        versions["ops"] = "|".join(
+            [str(row[0] if row else ""), *(f"{k}={v}" for k, v in sorted(versions.items()))]
+        )
         stored = dict(connection.execute("select model, fingerprint from ops.model_state"))
         existing = {
             (schema, table)
@@ -293,12 +309,21 @@ def _run(
 
     with connect(settings, "transformer", autocommit=True) as connection:
         # Forget first: a run that is killed half-way leaves no model that claims to be up to date.
-        connection.execute("delete from ops.model_state where model = any(%s)", ([names[u] for u in todo.build],))
+        connection.execute(
+            "delete from ops.model_state where model = any(%s)", ([names[u] for u in todo.build],)
+        )
         outcome = _invoke(
             settings,
             night,
-            ["build", "--select", *sorted({".".join(manifest.nodes[u].fqn) for u in todo.build}),
-             "--exclude-resource-type", "unit_test", "--indirect-selection", "cautious"],
+            [
+                "build",
+                "--select",
+                *sorted({".".join(manifest.nodes[u].fqn) for u in todo.build}),
+                "--exclude-resource-type",
+                "unit_test",
+                "--indirect-selection",
+                "cautious",
+            ],
             manifest=manifest,
             on_event=on_event,
         )
@@ -307,7 +332,9 @@ def _run(
         results = list(outcome.result)
         _record_tests(settings, night, results)
         failed = [r for r in results if str(r.status) in ("error", "fail", "runtime error", "skipped")]
-        tainted = {p for r in failed for p in _parents(manifest, r.node.unique_id)} | {r.node.unique_id for r in failed}
+        tainted = {p for r in failed for p in _parents(manifest, r.node.unique_id)} | {
+            r.node.unique_id for r in failed
+        }
         good = [u for u in todo.build if u not in tainted]
         connection.cursor().executemany(
             "insert into ops.model_state (model, fingerprint, night) values (%s, %s, %s) on conflict (model) "
@@ -330,7 +357,9 @@ def _record_tests(settings: Settings, night: date, results: list[Any]) -> None:
             subject = (getattr(node, "attached_node", None) or node.name).rsplit(".", 1)[-1]
             bad = str(result.status) not in ("pass", "success")
             blocking = str(node.config.severity).lower() == "error"
-            found = f"{result.failures or 0} failing rows" if result.failures is not None else str(result.status)
+            found = (
+                f"{result.failures or 0} failing rows" if result.failures is not None else str(result.status)
+            )
             connection.execute(
                 "delete from ops.check_result where night = %s and border = 'transform' and check_name = %s",
                 (night, node.name),
@@ -339,11 +368,17 @@ def _record_tests(settings: Settings, night: date, results: list[Any]) -> None:
                 "insert into ops.check_result (night, border, suite, check_name, subject, severity, status, expected, "
                 "found, message, owner, runbook) values (%s, 'transform', 'dbt', %s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 (
-                    night, node.name, subject, "block" if blocking else "warn",
+                    night,
+                    node.name,
+                    subject,
+                    "block" if blocking else "warn",
                     ("fail" if blocking else "warn") if bad else "pass",
-                    "no failing rows", found,
+                    "no failing rows",
+                    found,
                     f"{node.name} on {subject}: expected no failing rows, found {found}",
-                    str(node.config.meta.get("owner", "Performance Office")) if node.config.meta else "Performance Office",
+                    str(node.config.meta.get("owner", "Performance Office"))
+                    if node.config.meta
+                    else "Performance Office",
                     "docs/runbooks/transform.md#dbt-test",
                 ),
             )

@@ -20,11 +20,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
         for name in ("dags", "plugins", "include", "dbt_project", "docs"):
-            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "target", "logs"))
+            shutil.copytree(
+                ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "target", "logs")
+            )
         contracts = sorted((tree / "include" / "sources").rglob("*.yml"))
         for n in range(WANTED - len(contracts)):
             original = contracts[n % len(contracts)]
-            text = original.read_text().replace(f"dataset: {original.stem}", f"dataset: {original.stem}_copy{n}", 1)
+            text = original.read_text().replace(
+                f"dataset: {original.stem}", f"dataset: {original.stem}_copy{n}", 1
+            )
             (original.parent / f"{original.stem}_copy{n}.yml").write_text(text)
         os.environ.update(
             AIRFLOW_HOME=str(tree / "airflow"),

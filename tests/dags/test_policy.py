@@ -65,7 +65,11 @@ def test_every_task_has_a_pool_and_work_tasks_are_retried_by_class(dags: dict[st
 
 def test_every_dbt_model_shows_as_a_task_of_its_own(dags: dict[str, Any]) -> None:
     models = {path.stem for path in (ROOT / "dbt_project" / "models").rglob("*.sql")}
-    shown = {task.task_id.rsplit(".", 1)[-1] for task in dags["nightly_refresh"].tasks if task.task_id.startswith("models.")}
+    shown = {
+        task.task_id.rsplit(".", 1)[-1]
+        for task in dags["nightly_refresh"].tasks
+        if task.task_id.startswith("models.")
+    }
     assert shown == models
 
 
@@ -85,7 +89,9 @@ def test_dag_files_do_no_work_and_load_nothing_heavy_at_import() -> None:
         assert not heavy, heavy
         """
     )
-    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
 
 

@@ -46,7 +46,9 @@ class Home:
         if not summaries:
             logs = sorted((self.path / self.profile / "logs").glob("*.log"))
             tails = "\n".join(f"== {p.name}\n{p.read_text(errors='replace')[-1500:]}" for p in logs)
-            raise AssertionError(f"no summary; exit {done.returncode}\n{done.stdout}\n{done.stderr[-6000:]}\n{tails}")
+            raise AssertionError(
+                f"no summary; exit {done.returncode}\n{done.stdout}\n{done.stderr[-6000:]}\n{tails}"
+            )
         return done.returncode, summaries
 
     def query(self, sql: str, *parameters: Any, role: str = "bi_reader") -> list[tuple[Any, ...]]:

@@ -92,7 +92,12 @@ def test_a_data_set_and_a_kpi_are_added_without_python(copy: Home) -> None:
     )
     drop = copy.base / "drop" / "potholes"
     drop.mkdir(parents=True)
-    rows = [f"2026-{month:02d}-{day:02d},{ward},{day % 5}" for month in range(1, 11) for day in (3, 17) for ward in (1, 2)]
+    rows = [
+        f"2026-{month:02d}-{day:02d},{ward},{day % 5}"
+        for month in range(1, 11)
+        for day in (3, 17)
+        for ward in (1, 2)
+    ]
     (drop / "potholes.csv").write_text("Day,Ward,Repaired\n" + "\n".join(rows) + "\n")
 
     code, (summary,) = copy.refresh("--night", "2026-11-20")

@@ -22,7 +22,9 @@ COUNTS = {
 
 
 def counts(home: Home) -> dict[str, int]:
-    return {name: home.one(f"select count(*) from {table}", role="loader")[0] for name, table in COUNTS.items()}
+    return {
+        name: home.one(f"select count(*) from {table}", role="loader")[0] for name, table in COUNTS.items()
+    }
 
 
 @pytest.fixture(scope="module")

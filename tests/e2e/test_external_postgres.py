@@ -41,13 +41,17 @@ def server() -> Iterator[str]:
         [*run, str(BIN / "initdb"), "-D", str(data), "-U", "owner", "-A", "scram-sha-256", "--pwfile", str(password)],
         check=True, capture_output=True, cwd="/",
     )  # fmt: skip
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c max_connections=100"
+    options = (
+        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c max_connections=100"
+    )
     subprocess.run(
         [*run, str(BIN / "pg_ctl"), "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start"],
         check=True, capture_output=True, cwd="/",
     )  # fmt: skip
     yield f"postgresql://owner:only-for-this-test@127.0.0.1:{port}/postgres"
-    subprocess.run([*run, str(BIN / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop"], check=False, cwd="/")
+    subprocess.run(
+        [*run, str(BIN / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop"], check=False, cwd="/"
+    )
     shutil.rmtree(folder, ignore_errors=True)
 
 

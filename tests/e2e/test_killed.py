@@ -23,7 +23,9 @@ NIGHT = "2026-11-20"
 def files(home: Home) -> dict[str, str]:
     folder = (home.base / "releases" / "current").resolve()
     return {
-        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.rglob("*") if p.is_file()
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in folder.rglob("*")
+        if p.is_file()
     }
 
 
@@ -32,7 +34,9 @@ def processes_of(home: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("CITYPERF_HOME") == str(home) or str(home) in " ".join(process.cmdline()):
+            if process.environ().get("CITYPERF_HOME") == str(home) or str(home) in " ".join(
+                process.cmdline()
+            ):
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
@@ -47,7 +51,12 @@ def test_a_night_killed_in_the_middle_ends_like_one_that_was_not(home: Home, tmp
 
     other = Home(tmp_path / "killed", env=ENV)
     try:
-        environment = {**os.environ, **ENV, "CITYPERF_HOME": str(other.path), "PYTHONPATH": str(ROOT / "include")}
+        environment = {
+            **os.environ,
+            **ENV,
+            "CITYPERF_HOME": str(other.path),
+            "PYTHONPATH": str(ROOT / "include"),
+        }
         running = subprocess.Popen(
             [sys.executable, "-m", "cityperf.cli", "refresh", "--night", NIGHT],
             cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -32,10 +32,10 @@ def test_sources_that_the_replay_does_not_list_say_so(nights: list[dict[str, Any
     assert states(nights[0])["ttc_subway_delays"] == "loaded"
 
 
-def test_two_vintages_of_the_dashboard_984_revised_and_58_new(home: Home, nights: list[dict[str, Any]]) -> None:
-    per_night = [
-        {s["dataset"]: s for s in summary["sources"]}["dashboard_measures"] for summary in nights
-    ]
+def test_two_vintages_of_the_dashboard_984_revised_and_58_new(
+    home: Home, nights: list[dict[str, Any]]
+) -> None:
+    per_night = [{s["dataset"]: s for s in summary["sources"]}["dashboard_measures"] for summary in nights]
     assert [n["rows_in"] for n in per_night] == [7518, 7576]
     assert (per_night[1]["rows_changed"], per_night[1]["rows_new"]) == (984, 58)
     feed = (
@@ -45,22 +45,28 @@ def test_two_vintages_of_the_dashboard_984_revised_and_58_new(home: Home, nights
     assert [n for _, n in home.query(feed)] == [7518, 984 + 58]
 
 
-def test_subway_delays_are_reconciled_across_overlapping_files(home: Home, nights: list[dict[str, Any]]) -> None:
+def test_subway_delays_are_reconciled_across_overlapping_files(
+    home: Home, nights: list[dict[str, Any]]
+) -> None:
     assert home.one("select count(*) from raw.ttc_subway_delays", role="loader") == (227661,)
     counted = home.one(
-        "select count(*), count(*) filter (where is_repeat) from staging.stg_ttc__subway_delays", role="transformer"
+        "select count(*), count(*) filter (where is_repeat) from staging.stg_ttc__subway_delays",
+        role="transformer",
     )
     assert counted[0] == 227661
     assert counted[1] > 0
 
 
-def test_budget_lines_sum_to_the_control_total_which_is_not_data(home: Home, nights: list[dict[str, Any]]) -> None:
+def test_budget_lines_sum_to_the_control_total_which_is_not_data(
+    home: Home, nights: list[dict[str, Any]]
+) -> None:
     count, total = home.one(
         "select count(*), sum(amount) from staging.stg_finance__operating_budget", role="transformer"
     )
     assert (count, total) == (19714, Decimal("-1003351699.34"))
     assert home.one(
-        "select control_total from ops.batch where dataset = 'operating_budget' and state = 'loaded'", role="loader"
+        "select control_total from ops.batch where dataset = 'operating_budget' and state = 'loaded'",
+        role="loader",
     ) == (Decimal("-1003351699.34"),)
 
 
@@ -82,7 +88,9 @@ def test_crime_rates_of_2023_are_count_over_population(home: Home, nights: list[
 
 def test_neighbourhood_population_2016_sums_to_the_city(home: Home, nights: list[dict[str, Any]]) -> None:
     total = home.one(
-        "select sum(population) from intermediate.int_neighbourhood_population where population_year = 2016 and geography_type = 'neighbourhood_140'", role="transformer"
+        "select sum(population) from intermediate.int_neighbourhood_population "
+        "where population_year = 2016 and geography_type = 'neighbourhood_140'",
+        role="transformer",
     )
     assert total == (2731571,)
 
@@ -96,7 +104,13 @@ def test_neighbourhood_population_2016_sums_to_the_city(home: Home, nights: list
     ],
 )
 def test_published_benchmarks_of_2018(
-    home: Home, nights: list[dict[str, Any]], measure: str, reporters: int, median: str, toronto: str, rank: int
+    home: Home,
+    nights: list[dict[str, Any]],
+    measure: str,
+    reporters: int,
+    median: str,
+    toronto: str,
+    rank: int,
 ) -> None:
     row = home.one(
         "select reporters, median, value, rank from publish.benchmark "
@@ -126,7 +140,14 @@ GOLDEN = [  # kpi-rules 3.1, computed from the feed of 19 November 2019
 
 @pytest.mark.parametrize(("kpi", "comparison", "current", "previous", "trend", "impact"), GOLDEN)
 def test_golden_comparisons(
-    home: Home, nights: list[dict[str, Any]], kpi: str, comparison: str, current: str, previous: str, trend: str, impact: int
+    home: Home,
+    nights: list[dict[str, Any]],
+    kpi: str,
+    comparison: str,
+    current: str,
+    previous: str,
+    trend: str,
+    impact: int,
 ) -> None:
     row = home.one(
         "select current_value, compared_value, trend, impact from publish.kpi_comparison "

@@ -38,7 +38,9 @@ def again(home: Home, first: dict[str, Any]) -> dict[str, Any]:
     code, (summary,) = home.refresh("--night", NIGHT)
     assert code == 0, summary
     summary["same_files"] = before == tree_hash(home.base / "releases" / "1")
-    summary["same_landing"] = landed == home.one("select count(*), max(file_id) from ops.landed_file", role="loader")
+    summary["same_landing"] = landed == home.one(
+        "select count(*), max(file_id) from ops.landed_file", role="loader"
+    )
     summary["same_batches"] = batches == home.one("select count(*) from ops.batch", role="loader")
     return summary
 
@@ -71,11 +73,17 @@ def test_the_airflow_run_shows_every_model(home: Home, first: dict[str, Any]) ->
 
 def test_readers_see_documented_tables_and_nothing_else(home: Home, first: dict[str, Any]) -> None:
     tables = {t for (t,) in home.query("select table_name from publish.catalogue")}
-    there = {
-        t for (t,) in home.query("select tablename from pg_tables where schemaname = 'publish'")
-    }
+    there = {t for (t,) in home.query("select tablename from pg_tables where schemaname = 'publish'")}
     assert tables == there
-    assert {"kpi", "kpi_value", "kpi_comparison", "scorecard", "benchmark", "report_card", "commitment"} <= tables
+    assert {
+        "kpi",
+        "kpi_value",
+        "kpi_comparison",
+        "scorecard",
+        "benchmark",
+        "report_card",
+        "commitment",
+    } <= tables
     for name, query in home.query("select table_name, example_query from publish.catalogue"):
         assert home.query(query) is not None, name
     undocumented = home.query(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import threading
 from collections.abc import Callable
@@ -549,6 +550,31 @@ def test_a_file_that_landing_lost_is_told(clean_warehouse: Settings, query: Quer
     with pytest.raises(FileNotFoundError, match="restore landing from its backup"):
         load_file(clean_warehouse, NIGHT, KEYED, file_id, gate=open_gate)
     assert batch(query, "state") == ("failed",)
+
+
+# -- the listing ---------------------------------------------------------------------------------------------
+def test_the_listing_shows_every_data_set_with_its_last_night(
+    clean_warehouse: Settings, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cityperf.cli.source import source
+    from click.testing import CliRunner
+
+    monkeypatch.setenv("CITYPERF_HOME", str(clean_warehouse.home))
+    codes = load_contracts()["ttc_subway_delay_codes"]
+    deliver(clean_warehouse, codes, b"_id,CODE,DESCRIPTION\n1,EUAC,AIR CONDITIONING\n2,EUAL,CURRENT\n")
+    query(
+        "insert into ops.fetch (night, dataset, state, files) values (%s, %s, 'landed', '[1]')",
+        (NIGHT, codes.dataset),
+    )
+    found = CliRunner().invoke(source, ["list", "--json"], catch_exceptions=False)
+    listed = {each["dataset"]: each for each in json.loads(found.output)}
+    assert set(listed) == set(load_contracts())
+    row = listed["ttc_subway_delay_codes"]
+    assert (row["state"], row["rows"], row["night"]) == ("loaded", 2, NIGHT.isoformat())
+    assert listed["commitments"]["state"] == "never"
+    shown = CliRunner().invoke(source, ["list"], catch_exceptions=False).output
+    assert "ttc_subway_delay_codes  Toronto Transit Commission" in shown
+    assert CliRunner().invoke(source, ["check", "commitments"], catch_exceptions=False).exit_code == 0
 
 
 # -- real files ----------------------------------------------------------------------------------------------

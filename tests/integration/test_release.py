@@ -19,7 +19,7 @@ from cityperf.db import connect
 from cityperf.landing import path_of
 from cityperf.notify import digest
 from cityperf.publish.dictionary import read_dictionary
-from cityperf.publish.exports import Notice, build
+from cityperf.publish.exports import ExportFailed, Notice, build
 from cityperf.publish.tables import tables
 from cityperf.publish.trace import NotPublished, trace
 from cityperf.quality.results import CheckResult, record
@@ -371,6 +371,20 @@ def test_files_are_written_in_batches_and_not_whole(home: Settings, monkeypatch:
     stored = pq.ParquetFile(home.releases / "current" / "SAMPLE_kpi_value.parquet")
     assert stored.metadata.num_row_groups == 4
     assert stored.metadata.num_rows == 35
+
+
+@pytest.mark.fault
+def test_a_full_disk_is_refused_before_a_byte_is_written(
+    home: Settings, monkeypatch: pytest.MonkeyPatch, query: Query
+) -> None:
+    put_up(home)
+    monkeypatch.setattr("cityperf.publish.exports.SPARE", 1 << 60)
+    with pytest.raises(ExportFailed, match="MB free for the files of release 2, found"):
+        put_up(home, marker=1)
+    assert sorted(p.name for p in home.releases.iterdir()) == ["1", "current"]
+    assert query("select max(number) from publish.release") == [(1,)]
+    monkeypatch.undo()
+    assert publish.release(home, NIGHT).number == 2
 
 
 # -- looking back

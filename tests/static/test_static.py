@@ -44,7 +44,13 @@ def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
     tracked = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
-    words = ["pypi." + "org", "python" + "hosted", "registry." + "npmjs", "/work" + "/main", "/wo" + "rk/shared"]
+    words = [
+        "pypi." + "org",
+        "python" + "hosted",
+        "registry." + "npmjs",
+        "/work" + "/main",
+        "/wo" + "rk/shared",
+    ]
     found = [
         (name, word)
         for name in tracked

@@ -93,7 +93,7 @@ def test_an_external_server_keeps_its_options_and_gives_admin_its_own_password(t
 
 def test_unit_tests_are_kept_off_the_network() -> None:
     with pytest.raises(SocketBlockedError):
-        socket.create_connection(("127.0.0.1", 9), timeout=1)
+        socket.socket()
 
 
 def test_live_has_no_portal(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def notice(profile: str = "live") -> Notice:
     "text", ["=1+1", "+cmd", "-5 degrees", "@home", "\tx", "\rx", "-", "+", "--1", "-1-1", "=", "-1 2"]
 )
 def test_text_that_a_spreadsheet_would_run_is_recognised(text: str) -> None:
-    assert re.search(FORMULA, text)
+    assert text.startswith(FORMULA)
     assert not re.fullmatch(NUMBER.strip("^$"), text)
 
 
@@ -55,7 +55,7 @@ def test_numbers_with_a_sign_are_numbers(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["plain", " =1", "5-3", "a@b", "", "é", "'=1"])
 def test_other_text_is_left_alone(text: str) -> None:
-    assert not re.search(FORMULA, text)
+    assert not text.startswith(FORMULA)
 
 
 def test_only_text_columns_are_neutralised() -> None:

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-
 from cityperf.night import Summary, attendance, deadline, starts_at
 
 

@@ -7,13 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-
 from cityperf.transform import PUBLISH, Plan, choose, fingerprints, model_tree
 
 NIGHT = date(2026, 11, 20)
 
 
-def node(name: str, schema: str, parents: list[str], code: str = "select 1", **config: Any) -> SimpleNamespace:
+def node(
+    name: str, schema: str, parents: list[str], code: str = "select 1", **config: Any
+) -> SimpleNamespace:
     settings = {"materialized": "table", "meta": {}, **config}
     return SimpleNamespace(
         name=name, alias=name, schema=schema, raw_code=code, description=name, columns={},
@@ -57,7 +58,9 @@ def names(plan: Plan) -> set[str]:
     return {uid.rsplit(".", 1)[-1] for uid in plan.build}
 
 
-def tonight(manifest: Any, versions: dict[str, str], before: dict[str, str], existing: set[tuple[str, str]]) -> Plan:
+def tonight(
+    manifest: Any, versions: dict[str, str], before: dict[str, str], existing: set[tuple[str, str]]
+) -> Plan:
     return choose(manifest, fingerprints(manifest, versions, NIGHT, "sample"), before, existing)
 
 
@@ -101,7 +104,9 @@ def test_a_dropped_table_is_rebuilt_with_its_children() -> None:
 
 
 def test_only_a_model_that_says_so_depends_on_the_night() -> None:
-    manifest = project(stg_budget=node("stg_budget", "staging", ["source.p.raw.budget"], meta={"depends_on_night": True}))
+    manifest = project(
+        stg_budget=node("stg_budget", "staging", ["source.p.raw.budget"], meta={"depends_on_night": True})
+    )
     one = fingerprints(manifest, VERSIONS, NIGHT, "sample")
     two = fingerprints(manifest, VERSIONS, date(2026, 11, 21), "sample")
     changed = {uid.rsplit(".", 1)[-1] for uid in one if one[uid] != two[uid]}

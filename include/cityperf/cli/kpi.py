@@ -246,6 +246,8 @@ def _print(*parts: Any) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=140)  # a pipe has no width, and a SHA-256 must not be broken
     for part in parts:
         console.print(part)
 
@@ -359,7 +361,9 @@ def _walk(found: Any) -> None:
     files = tree.add("landed files")
     for each in found.files:
         state = {True: " · bytes verified", False: " · GONE OR CHANGED", None: ""}[each.intact]
-        rows = f"{each.rows:,} rows" + (f" from row {each.first_row}" if each.first_row is not None else "")
+        rows = f"{each.rows:,} row{'' if each.rows == 1 else 's'}" + (
+            f" from row {each.first_row}" if each.first_row is not None else ""
+        )
         leaf = files.add(f"{escape(each.name)} → {each.table}, {rows}{state}")
         leaf.add(f"sha256 {each.sha256}")
         leaf.add(f"{escape(each.url)}, received {each.retrieved_at[:19]}")

@@ -117,10 +117,9 @@ def _one(settings: Settings, night: date, console: Any) -> Any:
             f"the Airflow run {run_id} failed in {', '.join(failed) or 'no task'}; "
             f"its logs are in {settings.airflow_home / 'logs'} and in the Airflow UI; nothing published was touched"
         )
-    ports = settings.ports()
     summary.where.update(
         {
-            "airflow": f"http://127.0.0.1:{ports.get('airflow')} (user admin, password {settings.secrets()['airflow_admin']})",
+            "airflow": f"{stack.airflow_url(settings)} (user admin, password {settings.secrets()['airflow_admin']})",
             "bi": "./cityperf dsn"
             + (f" --profile {settings.profile}" if settings.profile != "sample" else ""),
             "exports": str(settings.releases / "current"),
@@ -282,7 +281,10 @@ def _print(summary: Any, console: Any) -> None:
             console.print(f"  [bold]{s['dataset']}[/bold] {s['state']}: {s['message']}", soft_wrap=True)
     if summary.kpis:
         statuses = sorted({row["status"] for row in summary.kpis})
-        kpis = Table(title="KPIs by dimension and status: year to date for flows, else the same period last year", title_justify="left")
+        kpis = Table(
+            title="KPIs by dimension and status",
+            title_justify="left",
+        )
         kpis.add_column("dimension")
         for status in statuses:
             kpis.add_column(status.replace("_", " "), justify="right")

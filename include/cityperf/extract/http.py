@@ -451,4 +451,4 @@ def _root_cause(problem: BaseException) -> str:
 
 
 def _times(number: int) -> str:
-    return "once" if number == 1 else f"{number} attempts"
+    return "1 attempt" if number == 1 else f"{number} attempts"

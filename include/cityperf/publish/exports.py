@@ -14,7 +14,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -31,11 +31,13 @@ from cityperf.publish.failpoints import reached
 from cityperf.publish.swap import SAMPLE_NOTICE
 from cityperf.publish.tables import SESSION, Column, Table
 
-BATCH: Final = 10_000
+BATCH: Final = 50_000  # rows of a Parquet row group
+BLOCK: Final = 8 << 20  # bytes of text that are turned into columns at once
 BUILDING: Final = ".building-"
+SPARE: Final = 64 << 20  # bytes that must stay free on the releases' disk
 SAMPLE_PREFIX: Final = "SAMPLE_"
 NUMBER: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-FORMULA: Final = "^[=+\\-@\\t\\r]"
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 DECIMALS: Final = 20  # of a numeric column without a declared scale: PostgreSQL's quotients carry 16 to 20
 MEDIA: Final = {
     "csv": "text/csv",
@@ -188,8 +190,19 @@ def place(settings: Settings, number: int, building: Path) -> Path:
 
 
 def new_folder(settings: Settings, number: int) -> Path:
-    """An empty folder beside the releases, with a name that says it is not one."""
+    """An empty folder beside the releases, with a name that says it is not one.
+
+    Raises ExportFailed when the disk has no room for a release twice the size of the one that is up.
+    """
     settings.releases.mkdir(parents=True, exist_ok=True)
+    current = settings.releases / "current"
+    needed = SPARE + 2 * sum(path.stat().st_size for path in current.iterdir()) if current.is_dir() else SPARE
+    free = shutil.disk_usage(settings.releases).free
+    if free < needed:
+        raise ExportFailed(
+            f"expected {needed >> 20} MB free for the files of release {number}, found {free >> 20} MB, at "
+            f"{settings.releases}; free some space and run the night again: what readers see is untouched"
+        )
     folder = settings.releases / f"{BUILDING}{number}-{secrets.token_hex(4)}"
     folder.mkdir()
     return folder
@@ -263,51 +276,61 @@ def _write_csv(connection: Connection[Any], table: Table, handle: IO[bytes], not
 
 def _csv_column(column: Column, table: str) -> sql.Composable:
     name = sql.Identifier(table, column.name)
-    text: sql.Composable = name
+    text: sql.Composable
     if column.is_text:
-        text = sql.SQL("case when {c} ~ {formula} and {c} !~ {number} then '''' || {c} else {c} end").format(
-            c=name, formula=sql.Literal(FORMULA), number=sql.Literal(NUMBER)
+        text = sql.SQL(
+            "case when left({c}, 1) in ({formula}) and {c} !~ {number} then '''' || {c} else {c} end"
+        ).format(
+            c=name,
+            formula=sql.SQL(", ").join(map(sql.Literal, FORMULA)),
+            number=sql.Literal(NUMBER),
         )
-    elif column.type == "boolean":
-        text = sql.SQL("{}::text").format(name)  # true and false instead of t and f
-    elif column.type.startswith("timestamp"):
+    else:
+        text = _spelling(column, name)
+    return sql.SQL("{} as {}").format(text, _alias(column))
+
+
+def _spelling(column: Column, name: sql.Composable) -> sql.Composable:
+    """A value of no text type as text: true and false, ISO 8601 times, lists as JSON."""
+    if column.type == "boolean":
+        return sql.SQL("{}::text").format(name)
+    if column.type.startswith("timestamp"):
         zone = "" if column.type == "timestamp without time zone" else '"Z"'
-        text = sql.SQL("to_char({}, {})").format(name, sql.Literal(f'YYYY-MM-DD"T"HH24:MI:SS.US{zone}'))
-    elif column.type.endswith("[]"):
-        text = sql.SQL("to_json({})::text").format(name)
-    return sql.SQL("{} as {}").format(text, sql.Identifier(column.name))
+        return sql.SQL("to_char({}, {})").format(name, sql.Literal(f'YYYY-MM-DD"T"HH24:MI:SS.US{zone}'))
+    if column.type.endswith("[]"):
+        return sql.SQL("to_json({})::text").format(name)
+    return name
+
+
+def _alias(column: Column) -> sql.Identifier:
+    return sql.Identifier(column.name)
 
 
 # -- JSON ----------------------------------------------------------------------------------------------------
 def _write_json(connection: Connection[Any], table: Table, handle: IO[bytes], notice: Notice) -> None:
     del notice  # an array of records stays an array of records; the file's name carries the mark
+    # JSON escapes control characters, so with these as delimiter and quote CSV leaves each record as it is.
+    query = sql.SQL(
+        "copy (select to_json(r)::text from (select {columns} from {table} order by {order}) as r) "
+        "to stdout (format csv, delimiter E'\\x02', quote E'\\x01')"
+    ).format(
+        columns=sql.SQL(", ").join(sql.Identifier(c.name) for c in table.columns),
+        table=table.identifier,
+        order=table.order(),
+    )
     handle.write(b"[")
     separator = b"\n"
-    for (record,) in _rows(
-        connection,
-        table,
-        sql.SQL("to_json(r)::text from (select {columns} from {table} order by {order}) as r").format(
-            columns=sql.SQL(", ").join(sql.Identifier(c.name) for c in table.columns),
-            table=table.identifier,
-            order=table.order(),
-        ),
-    ):
-        handle.write(separator + record.encode())
-        separator = b",\n"
+    with connection.cursor() as cursor, cursor.copy(query) as copy:
+        for record in copy:
+            handle.write(separator + bytes(record)[:-1])
+            separator = b",\n"
     handle.write(b"\n]\n")
-
-
-def _rows(connection: Connection[Any], table: Table, rest: sql.Composable) -> Iterator[tuple[Any, ...]]:
-    """Rows of a SELECT through a server-side cursor, a batch in memory at a time."""
-    with connection.cursor(name=f"export_{table.name}") as cursor:
-        cursor.itersize = BATCH
-        cursor.execute(sql.SQL("select ") + rest)
-        yield from cursor
 
 
 # -- Parquet -------------------------------------------------------------------------------------------------
 def _write_parquet(connection: Connection[Any], table: Table, handle: IO[bytes], notice: Notice) -> None:
     import pyarrow as pa
+    import pyarrow.csv as pacsv
     import pyarrow.parquet as pq
 
     fields = [
@@ -318,36 +341,55 @@ def _write_parquet(connection: Connection[Any], table: Table, handle: IO[bytes],
     if notice.sample:
         said["sample"] = SAMPLE_NOTICE
     schema = pa.schema(fields, metadata=said)
-    columns = sql.SQL(", ").join(_plain_column(column) for column in table.columns)
-    query = sql.SQL("{columns} from {table} order by {order}").format(
-        columns=columns, table=table.identifier, order=table.order()
+    query = sql.SQL(
+        "copy (select {columns} from {table} order by {order}) to stdout (format csv, header)"
+    ).format(
+        columns=sql.SQL(", ").join(
+            sql.SQL("{} as {}").format(_spelling(c, sql.Identifier(table.name, c.name)), _alias(c))
+            for c in table.columns
+        ),
+        table=table.identifier,
+        order=table.order(),
     )
-    with pq.ParquetWriter(handle, schema, **_PARQUET) as writer:
-        batch: list[tuple[Any, ...]] = []
+    with connection.cursor() as cursor, cursor.copy(query) as copy:
+        batches = pacsv.open_csv(
+            pa.PythonFile(_CopyStream(copy), mode="r"),
+            read_options=pacsv.ReadOptions(block_size=BLOCK, use_threads=False),
+            parse_options=pacsv.ParseOptions(newlines_in_values=True),
+            convert_options=pacsv.ConvertOptions(
+                column_types={field.name: field.type for field in schema},
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,  # an empty text is quoted, no value is not
+            ),
+        )
+        with pq.ParquetWriter(handle, schema, **_PARQUET) as writer:
+            for batch in batches:
+                part = pa.Table.from_batches([batch]).replace_schema_metadata(said)
+                writer.write_table(part, row_group_size=BATCH)
 
-        def flush() -> None:
-            arrays = [
-                pa.array(values, type=field.type)
-                for values, field in zip(zip(*batch, strict=True), schema, strict=True)
-            ]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=BATCH)
-            batch.clear()
 
-        for row in _rows(connection, table, query):
-            batch.append(row)
-            if len(batch) == BATCH:
-                flush()
-        if batch:
-            flush()
+class _CopyStream:
+    """COPY's output as a file to read from: `read(n)` gives n bytes until the end, however rows are cut."""
 
+    def __init__(self, copy: Iterable[bytes | bytearray | memoryview]) -> None:
+        self._rows = iter(copy)
+        self._rest = bytearray()
+        self.closed = False
 
-def _plain_column(column: Column) -> sql.Composable:
-    name = sql.Identifier(column.name)
-    if column.type in ("json", "jsonb"):
-        return sql.SQL("{}::text").format(name)
-    if column.type.endswith("[]"):
-        return sql.SQL("to_json({})::text").format(name)
-    return name
+    def read(self, size: int = -1) -> bytes:
+        while size < 0 or len(self._rest) < size:
+            row = next(self._rows, None)
+            if row is None:
+                break
+            self._rest += row
+        size = len(self._rest) if size < 0 else size
+        given = bytes(self._rest[:size])
+        del self._rest[:size]
+        return given
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def _arrow_type(pa: Any, connection: Connection[Any], table: Table, column: Column) -> Any:

@@ -128,6 +128,10 @@ def adopt(connection: Connection[Any], night: date, built_as: int | None) -> int
     if chosen is None:
         return open_number(connection, night)
     connection.execute(
+        "update ops.release set state = 'discarded' where state = 'candidate' and number <> %s",
+        (chosen.number,),
+    )
+    connection.execute(
         "update ops.release set state = 'candidate', night = %s where number = %s", (night, chosen.number)
     )
     return chosen.number

@@ -9,7 +9,7 @@ from psycopg import Connection, sql
 
 SESSION = (
     "set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set intervalstyle = 'iso_8601'; "
-    "set extra_float_digits = 1; set bytea_output = 'hex'"
+    "set extra_float_digits = 1; set bytea_output = 'hex'; set work_mem = '64MB'"
 )
 
 

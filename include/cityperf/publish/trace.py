@@ -119,9 +119,9 @@ def trace(
         files: list[LandedFile] = []
         for dataset in datasets:
             files += _files(settings, connection, dataset, release.get("number"), kpi_id, figure, notes)
-    shown = files[:SHOWN_FILES]
-    if verify:
-        shown = [_verified(each) for each in files]
+    # A data set may stand behind the KPI and have nothing on this period (a measure without a target).
+    files = [each for each in files if each.rows] or files
+    shown = [_verified(each) for each in files] if verify else files[:SHOWN_FILES]
     return Trace(
         settings.profile, release, kpi, figure, history, model, shown, len(files) - len(shown), notes
     )

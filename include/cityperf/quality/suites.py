@@ -24,6 +24,10 @@ from cityperf.quality.results import Rule
 
 SUITES: Final = ROOT / "expectations"
 EXAMPLES: Final = 5
+CHATTY: Final = (
+    "great_expectations",
+    "great_expectations.data_context.types.base",
+)  # the second sets its own level
 _SQL: Final = "UnexpectedRowsExpectation"
 
 
@@ -103,7 +107,8 @@ def _great_expectations() -> Any:
 
 @contextmanager
 def _batch(gx: Any, settings: Settings, role: Role, schema: str, table: str) -> Iterator[Any]:
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     address = settings.dsn(role).replace("postgresql://", "postgresql+psycopg://", 1)
