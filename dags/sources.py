@@ -16,7 +16,7 @@ def source_dag(contract: Contract) -> None:
         description=contract.title,
         schedule=[NIGHT_OPENED],
         catchup=False,
-        max_active_runs=1,
+        max_active_runs=4,  # a visit that waits for its retry must not hold up the next night's; loads lock by data set
         is_paused_upon_creation=False,
         doc_md=f"### {contract.title}\n{contract.description}\n\n{runbook('source')}",
         tags=[f"tier:{contract.tier}", "source"],

@@ -50,6 +50,13 @@ def request(settings: Settings, night: date) -> None:
         )
 
 
+def is_in_a_hurry(settings: Settings, night: date) -> bool:
+    """Whether a person asked for this night and is waiting for it."""
+    with connect(settings, "loader") as connection:
+        row = connection.execute("select hurry from ops.night where night = %s", (night,)).fetchone()
+    return bool(row and row[0])
+
+
 def open_night(settings: Settings, night: date) -> None:
     """Open (or open again) a night: tables exist, divisions' files are delivered, last attempt's traces are gone.
 

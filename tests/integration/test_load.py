@@ -573,7 +573,9 @@ def test_the_listing_shows_every_data_set_with_its_last_night(
     assert (row["state"], row["rows"], row["night"]) == ("loaded", 2, NIGHT.isoformat())
     assert listed["commitments"]["state"] == "never"
     shown = CliRunner().invoke(source, ["list"], catch_exceptions=False).output
-    assert "ttc_subway_delay_codes  Toronto Transit Commission" in shown
+    assert re.search(
+        r"^ttc_subway_delay_codes +Toronto Transit Commission .* loaded +2 +0$", shown, re.MULTILINE
+    )
     assert CliRunner().invoke(source, ["check", "commitments"], catch_exceptions=False).exit_code == 0
 
 

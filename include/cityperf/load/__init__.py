@@ -170,13 +170,14 @@ def _load(
             "restore landing from its backup"
         )
     reader = open_file(contract, path, batch.name)
-    filled = fill(db, batch, reader, _period_of_name(db, batch))
+    period = _period_of_name(db, batch)
+    filled = fill(db, batch, reader, period)
     held = [*filled.held, *hold_bad_rows(db, batch, reader, filled.held, filled.rows_in)]
     total = check_control_total(db, batch)
     _pass_gate(settings, db, batch, gate)
     for attempt in range(SWAP_ATTEMPTS):
         try:
-            return _finish(db, batch, reader, filled.rows_in, held, total)
+            return _finish(db, batch, reader, filled.rows_in, held, total, period)
         except _lock_errors():
             # somebody reads the table for long: step back so that readers behind us are not kept waiting
             if attempt == SWAP_ATTEMPTS - 1:
@@ -186,16 +187,23 @@ def _load(
 
 
 def _finish(
-    db: psycopg.Connection[Any], batch: Batch, reader: Reader, rows_in: int, held: list[BadRow], total: Any
+    db: psycopg.Connection[Any],
+    batch: Batch,
+    reader: Reader,
+    rows_in: int,
+    held: list[BadRow],
+    total: Any,
+    period: str | None,
 ) -> BatchResult:
     from psycopg.types.json import Jsonb
 
-    from cityperf.load.attach import attach
+    from cityperf.load.attach import Arrived, attach
 
     contract = batch.contract
+    arrived = Arrived(rows_in - len(held), tuple(reader.new), period, reader.open_end)
     with db.transaction():
         db.execute("select set_config('lock_timeout', %s, true)", (SWAP_WAIT,))
-        counts = attach(db, batch, list(reader.new), open_end=reader.open_end)
+        counts = attach(db, batch, arrived)
         _hold_rows(db, batch, held)
         notes = [*reader.notes, *_drift_notes(contract, reader), *([counts.note] if counts.note else [])]
         if held:

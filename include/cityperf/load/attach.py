@@ -9,7 +9,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from cityperf.load.batch import Batch, columns_of
+from cityperf.load.batch import ONE_PERIOD, Batch, columns_of
 from cityperf.load.quarantined import Quarantined
 from cityperf.sources import Contract
 
@@ -30,18 +30,29 @@ class Counts:
     note: str = ""
 
 
-def attach(
-    db: psycopg.Connection[Any], batch: Batch, new: Sequence[str], *, open_end: bool = False
-) -> Counts:
+@dataclass(frozen=True)
+class Arrived:
+    """What is known of the batch's table, so that nothing need be counted again.
+
+    `rows` are those in it, `new` its columns that the contract does not know, `period` the one that the file's name
+    gives, if it does; `open_end`: the file stops without a line end.
+    """
+
+    rows: int
+    new: tuple[str, ...] = ()
+    period: str | None = None
+    open_end: bool = False
+
+
+def attach(db: psycopg.Connection[Any], batch: Batch, arrived: Arrived) -> Counts:
     """Make the batch's rows part of the data set's table. To be called inside the final transaction.
 
-    `open_end`: the file stops without a line end. Raises Quarantined when there are far fewer rows than in
-    what they replace, or too many periods.
+    Raises Quarantined when there are far fewer rows than in what they replace, or too many periods.
     """
-    _add_columns(db, batch, new)
+    _add_columns(db, batch, arrived.new)
     if batch.contract.partition is None:
-        return _append(db, batch, open_end)
-    return _replace_periods(db, batch, open_end)
+        return _append(db, batch, arrived)
+    return _replace_periods(db, batch, arrived)
 
 
 def _refuse_shrunken(batch: Batch, before: int, now: int, open_end: bool) -> None:
@@ -76,8 +87,8 @@ def _add_columns(db: psycopg.Connection[Any], batch: Batch, new: Sequence[str]) 
 
 
 # -- tables that keep every delivery -------------------------------------------------------------------------
-def _append(db: psycopg.Connection[Any], batch: Batch, open_end: bool) -> Counts:
-    counts = _compare_with_previous(db, batch, open_end)
+def _append(db: psycopg.Connection[Any], batch: Batch, arrived: Arrived) -> Counts:
+    counts = _compare_with_previous(db, batch, arrived)
     names = sql.SQL(", ").join(
         map(sql.Identifier, [*columns_of(db, batch.table_name), "_file_id", "_row", "_sheet", "_night"])
     )
@@ -90,7 +101,7 @@ def _append(db: psycopg.Connection[Any], batch: Batch, open_end: bool) -> Counts
     return counts
 
 
-def _compare_with_previous(db: psycopg.Connection[Any], batch: Batch, open_end: bool) -> Counts:
+def _compare_with_previous(db: psycopg.Connection[Any], batch: Batch, arrived: Arrived) -> Counts:
     """Against the delivery that stands now for this name, or else the data set's latest one."""
     previous = db.execute(
         "select file_id, name = %s from ops.cursor where dataset = %s order by (name = %s) desc, night "
@@ -98,7 +109,7 @@ def _compare_with_previous(db: psycopg.Connection[Any], batch: Batch, open_end: 
         "desc limit 1",
         (batch.name, batch.contract.dataset, batch.name),
     ).fetchone()
-    total = _count(db, batch.table)
+    total = arrived.rows
     if previous is None:
         return Counts(total, total, 0, 0)
     row = db.execute(
@@ -106,7 +117,7 @@ def _compare_with_previous(db: psycopg.Connection[Any], batch: Batch, open_end: 
     ).fetchone()
     before = int(row[0]) if row else 0
     if previous[1]:
-        _refuse_shrunken(batch, before, total, open_end)
+        _refuse_shrunken(batch, before, total, arrived.open_end)
     columns = [c for c in columns_of(db, batch.table_name) if c in set(columns_of(db, batch.contract.table))]
     keys = [key for key in batch.contract.keys if key in columns]
     if not keys:
@@ -164,10 +175,12 @@ def _key_text(alias: str, keys: Sequence[str]) -> sql.Composed:
 
 
 # -- tables in which a delivery replaces its periods ---------------------------------------------------------
-def _replace_periods(db: psycopg.Connection[Any], batch: Batch, open_end: bool) -> Counts:
-    there = [
-        r[0] for r in db.execute(sql.SQL("select distinct _period from {} order by 1").format(batch.table))
-    ]
+def _replace_periods(db: psycopg.Connection[Any], batch: Batch, arrived: Arrived) -> Counts:
+    if arrived.period is not None:
+        there = [arrived.period]
+    else:
+        distinct = sql.SQL("select distinct _period from {} order by 1").format(batch.table)
+        there = [row[0] for row in db.execute(distinct)]
     newer = _served_by_newer(db, batch, there)
     periods = [each for each in there if each not in newer]
     _refuse_too_many(db, batch, periods)
@@ -175,13 +188,13 @@ def _replace_periods(db: psycopg.Connection[Any], batch: Batch, open_end: bool) 
     if not periods:
         db.execute(sql.SQL("drop table {}").format(batch.table))
         return Counts(0, 0, 0, 0, (), "; ".join(notes))
-    added, removed, same = _compare_periods(db, batch, periods)
-    _refuse_shrunken(batch, removed + same, added + same, open_end)
+    added, removed, same = _compare_periods(db, batch, periods, arrived.rows if periods == there else None)
+    _refuse_shrunken(batch, removed + same, added + same, arrived.open_end)
     changed = min(added, removed)
     if removed > changed:
         notes.append(f"{removed - changed} rows of the delivery before are gone")
     if len(there) == 1:
-        loaded = _count(db, batch.table)
+        loaded = arrived.rows
         _finish_whole(db, batch)
         ready = {periods[0]: batch.table_name}
     else:
@@ -304,6 +317,9 @@ def _swap(db: psycopg.Connection[Any], contract: Contract, period: str, table: s
             target, name, sql.Literal(period)
         )
     )
+    db.execute(
+        sql.SQL("alter table {} drop constraint if exists {}").format(name, sql.Identifier(ONE_PERIOD))
+    )
 
 
 def partition_name(contract: Contract, period: str) -> str:
@@ -325,9 +341,9 @@ def _supersede(db: psycopg.Connection[Any], batch: Batch, periods: Sequence[str]
 
 
 def _compare_periods(
-    db: psycopg.Connection[Any], batch: Batch, periods: Sequence[str]
+    db: psycopg.Connection[Any], batch: Batch, periods: Sequence[str], rows: int | None
 ) -> tuple[int, int, int]:
-    """Rows (added, removed, the same) against what stands for these periods now."""
+    """Rows (added, removed, the same) against what stands for these periods now; `rows` if they are counted."""
     columns = [c for c in columns_of(db, batch.table_name) if c in set(columns_of(db, batch.contract.table))]
     some = db.execute(
         sql.SQL("select 1 from {} where _period = any({}) limit 1").format(
@@ -335,6 +351,8 @@ def _compare_periods(
         )
     ).fetchone()
     if some is None:
+        if rows is not None:
+            return rows, 0, 0
         row = db.execute(
             sql.SQL("select count(*) from {} where _period = any({})").format(
                 batch.table, sql.Literal(list(periods))
@@ -371,11 +389,6 @@ def _multisets(
 
 def _row_hash(columns: Sequence[str]) -> sql.Composed:
     return sql.SQL("hashtextextended({}::text, 0)").format(_row("r", sorted(columns)))
-
-
-def _count(db: psycopg.Connection[Any], table: sql.Composable) -> int:
-    row = db.execute(sql.SQL("select count(*) from {}").format(table)).fetchone()
-    return int(row[0]) if row else 0
 
 
 def _ranges(periods: Sequence[str]) -> str:

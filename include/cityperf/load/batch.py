@@ -24,6 +24,7 @@ from cityperf.sources import Contract
 
 SHARE: Final = 0.2  # of a file's rows; with more bad ones the file itself is in doubt
 MANY: Final = 50_000  # bad rows after which reading on is pointless
+ONE_PERIOD: Final = "one_period"  # the constraint that spares ATTACH a look at every row
 ROWS: Final = 2000  # records written to COPY at once
 
 
@@ -106,6 +107,11 @@ def _make(
         )
     elif partition:
         changes.append(sql.SQL("alter column _period set default {}").format(sql.Literal(period)))
+        changes.append(
+            sql.SQL("add constraint {} check (_period = {})").format(
+                sql.Identifier(ONE_PERIOD), sql.Literal(period)
+            )
+        )
     there = set(columns_of(db, batch.contract.table))
     wanted = [*[name for name in reader.columns if name not in there], *spare]
     changes += [sql.SQL("add column {} text").format(sql.Identifier(name)) for name in wanted]

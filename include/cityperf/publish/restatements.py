@@ -79,4 +79,5 @@ def record(connection: Connection[Any], number: int) -> int:
         table = tables(connection, schema).get("kpi_value")
         if table is None or not {column.name for column in table.columns} >= NEEDED:
             return 0
+    connection.execute("set local work_mem = '64MB'")
     return connection.execute(_COMPARE, {"number": number}).rowcount
