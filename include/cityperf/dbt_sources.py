@@ -84,9 +84,7 @@ def render(contracts: list[dict[str, Any]]) -> str:
             }
         ]
     }
-    head = (
-        "# Made by cityperf.dbt_sources from include/sources: change the contract, not this file.\n"
-    )
+    head = "# Made by cityperf.dbt_sources from include/sources: change the contract, not this file.\n"
     return head + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
 
 

@@ -63,9 +63,7 @@ def seed(name: str) -> list[dict[str, str]]:
 
 
 def test_sources_of_dbt_are_the_contracts() -> None:
-    assert dbt_sources.TARGET.read_text(encoding="utf-8") == dbt_sources.render(
-        dbt_sources.read_contracts()
-    )
+    assert dbt_sources.TARGET.read_text(encoding="utf-8") == dbt_sources.render(dbt_sources.read_contracts())
 
 
 def test_every_contract_has_a_staging_model() -> None:
