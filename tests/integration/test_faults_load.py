@@ -52,6 +52,7 @@ def gate(*_):
     return []
 
 if place == "copy":
+    batch.CHUNK = 64 << 10
     whole = batch._without_trailing_lines
     def slowly(stream):
         for number, chunk in enumerate(whole(stream)):
