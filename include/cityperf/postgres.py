@@ -41,6 +41,9 @@ _LOCK_KEY: Final = 0x63697479  # 'city': serialises role making and migrations o
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
+RECOVERY_SECONDS: Final = 5.0
+
+
 class PostgresError(CityperfError):
     """The database cannot be used; the message says what was expected, what was found and what to do."""
 
@@ -557,19 +560,25 @@ def _maintenance_db(settings: Settings) -> str:
 def _admin(settings: Settings, database: str | None = None) -> Iterator[Connection]:
     """An autocommit connection of the server's owner, with PostgreSQL's refusals put into our words."""
     name = database or _maintenance_db(settings)
-    try:
-        connection = psycopg.connect(
-            settings.dsn("admin", name),
-            autocommit=True,
-            connect_timeout=10,
-            application_name="cityperf-admin",
-        )
-    except psycopg.OperationalError as problem:
-        where = "CITYPERF_DATABASE_URL" if settings.database_url else str(data_directory(settings))
-        raise PostgresError(
-            f"cannot connect to database {name!r} ({where}): {str(problem).strip()}. Check that the server "
-            "runs and, for an external one, that the URL's user and password are right."
-        ) from problem
+    deadline = time.monotonic() + (0 if settings.database_url else RECOVERY_SECONDS)
+    while True:
+        try:
+            connection = psycopg.connect(
+                settings.dsn("admin", name),
+                autocommit=True,
+                connect_timeout=10,
+                application_name="cityperf-admin",
+            )
+            break
+        except psycopg.OperationalError as problem:
+            if time.monotonic() < deadline:  # our own server may still be recovering from a crash
+                time.sleep(0.2)
+                continue
+            where = "CITYPERF_DATABASE_URL" if settings.database_url else str(data_directory(settings))
+            raise PostgresError(
+                f"cannot connect to database {name!r} ({where}): {str(problem).strip()}. Check that the server "
+                "runs and, for an external one, that the URL's user and password are right."
+            ) from problem
     with connection:
         yield connection
 

@@ -824,7 +824,10 @@ def down(settings: Settings, seconds: float = 90) -> bool:
     if not settings.run.is_dir():
         return False
     with _supervisor_lock(settings) as free:  # no supervisor, but perhaps what a killed one left
-        return bool(free and (end_strays(settings, but_postgres=True) or _stop_stray_postgres(settings)))
+        if not free:
+            return False
+        ended, stopped = end_strays(settings, but_postgres=True), _stop_stray_postgres(settings)
+        return bool(ended or stopped)
 
 
 def _stop_stray_postgres(settings: Settings) -> bool:
