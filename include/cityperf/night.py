@@ -35,6 +35,19 @@ def starts_at(night: date) -> datetime:
     return datetime(night.year, night.month, night.day, *START, tzinfo=TORONTO)
 
 
+def moment_for(night: date, now: datetime) -> datetime:
+    """The logical date of a run that a person starts at `now`: the scheduled moment, or midnight before it has come.
+
+    Airflow never starts a task whose logical date lies ahead. Raises ValueError for a night that has not begun.
+    """
+    midnight = datetime(night.year, night.month, night.day, tzinfo=TORONTO)
+    if midnight > now:
+        raise ValueError(
+            f"night {night} has not begun: expected {now.astimezone(TORONTO).date()} or earlier (Toronto)"
+        )
+    return starts_at(night) if starts_at(night) <= now else midnight
+
+
 def deadline(night: date) -> datetime:
     """When a scheduled run goes on without the sources that are still missing."""
     return datetime(night.year, night.month, night.day, *DEADLINE, tzinfo=TORONTO)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from cityperf.night import Summary, attendance, deadline, starts_at
+from cityperf.night import Summary, attendance, deadline, moment_for, starts_at
 
 
 def test_an_unchanged_source_counts_as_in() -> None:
@@ -66,3 +66,13 @@ def summary(state: str, *sources: str) -> Summary:
 )
 def test_exit_status_says_what_happened(state: str, sources: tuple[str, ...], code: int) -> None:
     assert summary(state, *sources).exit_code == code
+
+
+def test_a_night_asked_for_between_midnight_and_two_starts_at_once() -> None:
+    """Airflow leaves a run alone whose logical date lies ahead, so before 02:00 the night's midnight stands in."""
+    night = date(2026, 11, 22)
+    early, later = datetime(2026, 11, 22, 5, 20, tzinfo=UTC), datetime(2026, 11, 22, 12, tzinfo=UTC)
+    assert moment_for(night, early).astimezone(UTC) == datetime(2026, 11, 22, 5, tzinfo=UTC)
+    assert moment_for(night, later) == starts_at(night)
+    with pytest.raises(ValueError, match="has not begun"):
+        moment_for(date(2026, 11, 23), early)

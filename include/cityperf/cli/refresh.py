@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from cityperf.config import Settings, tonight
+from cityperf.config import TORONTO, Settings, tonight
 from cityperf.errors import CityperfError, NightFailed
 
 DAG: Final = "nightly_refresh"
@@ -130,10 +130,15 @@ def _one(settings: Settings, night: date, console: Any) -> Any:
 
 def _start_or_follow(api: Any, settings: Settings, night: date) -> str:
     """The run id of this night's run: the one that is going, else the night's own one cleared, else a new one."""
-    from cityperf.night import starts_at
+    from cityperf.night import moment_for
 
-    moment = starts_at(night).astimezone(UTC)
-    stamp = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = datetime.now(UTC)
+    stamp = moment_for(night, now).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    window = {
+        "logical_date_gte": datetime(night.year, night.month, night.day, tzinfo=TORONTO).isoformat(),
+        "logical_date_lt": datetime(night.year, night.month, night.day, 12, tzinfo=TORONTO).isoformat(),
+        "order_by": "-logical_date",
+    }
     deadline = time.monotonic() + 90
     while True:  # the DAG processor may still be reading the folder of a new installation
         response = api.get(f"/dags/{DAG}", ok=(200, 404))
@@ -147,7 +152,7 @@ def _start_or_follow(api: Any, settings: Settings, night: date) -> str:
                 f"see {settings.logs}"
             )
         time.sleep(0.5)
-    runs = api.get(f"/dags/{DAG}/dagRuns", logical_date_gte=stamp, logical_date_lte=stamp).get("dag_runs", [])
+    runs = api.get(f"/dags/{DAG}/dagRuns", **window).get("dag_runs", [])
     if not runs:
         made = api.post(
             f"/dags/{DAG}/dagRuns",
@@ -160,7 +165,7 @@ def _start_or_follow(api: Any, settings: Settings, night: date) -> str:
         )
         if "dag_run_id" in made:
             return str(made["dag_run_id"])
-        runs = api.get(f"/dags/{DAG}/dagRuns", logical_date_gte=stamp, logical_date_lte=stamp)["dag_runs"]
+        runs = api.get(f"/dags/{DAG}/dagRuns", **window)["dag_runs"]
     run = runs[0]
     if run["state"] in ENDED:
         api.post(f"/dags/{DAG}/dagRuns/{run['dag_run_id']}/clear", {"dry_run": False, "only_failed": False})
