@@ -37,7 +37,7 @@ def rules(contract: Contract, night: date) -> list[Rule]:
             check="range.year",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
-                "select measure_id, year, period from t "  # noqa: S608
+                "select measure_id, year, period from t "
                 f"where year ~ '^[0-9]+$' and year::integer not between 1990 and {night.year + 1}"
             ),
             severity="warn",

@@ -19,7 +19,7 @@ def rules(contract: Contract, night: date) -> list[Rule]:
             check="range.date",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
-                "select _row, date from t where date ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}' "  # noqa: S608
+                "select _row, date from t where date ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}' "
                 f"and left(date, 10) not between '2008-01-01' and '{night.isoformat()}'"
             ),
             severity="warn",
@@ -33,7 +33,7 @@ def rules(contract: Contract, night: date) -> list[Rule]:
             check="range.min_delay",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
-                "select _row, date, station, min_delay from t "  # noqa: S608
+                "select _row, date, station, min_delay from t "
                 f"where min_delay ~ '^-?[0-9]{{{{1,9}}}}$' and min_delay::integer not between 0 and "
                 f"{MINUTES_IN_A_DAY}"
             ),

@@ -80,7 +80,7 @@ def rules(candidate: Candidate) -> list[Rule]:
             check="no_vintage_after_the_night",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
-                "select kpi_id, geography_code, period_start, vintage from t "  # noqa: S608
+                "select kpi_id, geography_code, period_start, vintage from t "
                 f"where vintage > date '{candidate.night.isoformat()}'"
             ),
             severity="warn",
@@ -99,7 +99,7 @@ def rules(candidate: Candidate) -> list[Rule]:
                 check="history_kept",
                 expectation="UnexpectedRowsExpectation",
                 arguments=sql_rule(
-                    "select kpi_id, geography_type, geography_code, period_start, vintage from "  # noqa: S608
+                    "select kpi_id, geography_type, geography_code, period_start, vintage from "
                     "publish.kpi_value "
                     f"where vintage < date '{candidate.night.isoformat()}' except "
                     "select kpi_id, geography_type, geography_code, period_start, vintage from t"

@@ -30,7 +30,7 @@ def rules(candidate: Candidate) -> list[Rule]:
             check="sample_says_so",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
-                "select c.relname::text as table_name from pg_catalog.pg_class as c, "  # noqa: S608
+                "select c.relname::text as table_name from pg_catalog.pg_class as c, "
                 "(select count(*) from t) as counted where c.relnamespace = 'publish_next'::regnamespace "
                 "and c.relkind in ('r', 'p') and "
                 f"starts_with(coalesce(obj_description(c.oid, 'pg_class'), ''), '{SAMPLE_NOTICE}') <> "

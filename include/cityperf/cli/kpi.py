@@ -79,7 +79,7 @@ def list_all(dimension: str | None, as_json: bool) -> None:
         ("latest", "right"),
         ("status", "left"),
     ):
-        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]  # a Literal of rich
     for row in rows:
         table.add_row(
             row["kpi_id"],
