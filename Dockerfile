@@ -1,4 +1,4 @@
-# One image for every Airflow part and for the portal; the same lock file as the command line uses.
+# One image for every part that is ours; the same lock file as the command line uses.
 FROM python:3.11-slim-bookworm
 
 RUN apt-get update \
@@ -9,16 +9,8 @@ WORKDIR /opt/cityperf
 COPY requirements.lock ./
 RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
 COPY --chown=cityperf . .
-RUN mkdir -p /var/lib/cityperf && chown cityperf /var/lib/cityperf
+RUN mkdir -p /var/lib/cityperf && chown cityperf /var/lib/cityperf /opt/cityperf
 USER cityperf
-ENV PYTHONPATH=/opt/cityperf/include:/opt/cityperf/plugins \
-    CITYPERF_HOME=/var/lib/cityperf \
-    AIRFLOW_HOME=/var/lib/cityperf/airflow \
-    AIRFLOW__CORE__DAGS_FOLDER=/opt/cityperf/dags \
-    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/cityperf/plugins \
-    AIRFLOW__CORE__LOAD_EXAMPLES=False \
-    AIRFLOW__COSMOS__ENABLE_TELEMETRY=False \
-    AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False \
-    GX_ANALYTICS_ENABLED=False DO_NOT_TRACK=1 SCARF_ANALYTICS=false
-ENTRYPOINT ["python", "-m"]
-CMD ["airflow", "version"]
+ENV PYTHONPATH=/opt/cityperf/include CITYPERF_HOME=/var/lib/cityperf
+ENTRYPOINT ["python", "-m", "cityperf.cli"]
+CMD ["--help"]

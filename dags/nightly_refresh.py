@@ -38,9 +38,9 @@ def nightly_refresh() -> None:
     @task(pool="night")
     def freshness(logical_date=None) -> None:
         from cityperf.quality import check_freshness
-        from cityperf.sources import load_contracts
+        from cityperf.sources import nightly_contracts
 
-        check_freshness(Settings.from_env(), night_of(logical_date), load_contracts())
+        check_freshness(Settings.from_env(), night_of(logical_date), nightly_contracts())
 
     @task(pool="night")
     def transform(logical_date=None) -> dict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import dag, task
 from cityperf.config import Settings
-from cityperf.sources import Contract, load_contracts
+from cityperf.sources import Contract, nightly_contracts
 from cityperf_airflow import NIGHT_OPENED, RETRY_POLICY, raw_asset, runbook
 
 
@@ -58,5 +58,5 @@ def source_dag(contract: Contract) -> None:
     source()
 
 
-for each in load_contracts().values():
+for each in nightly_contracts().values():
     source_dag(each)

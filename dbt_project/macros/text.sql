@@ -29,3 +29,11 @@
     {%- endfor -%}
     {{ mended.sql }}
 {%- endmacro %}
+
+{# First entry of a JSON list; text that is no list as it stands. #}
+{% macro first_of_list(expression) -%}
+    case
+        when {{ expression }} ~ '^\s*\[' then {{ clean_text('(' ~ expression ~ '::jsonb ->> 0)') }}
+        else {{ clean_text(expression) }}
+    end
+{%- endmacro %}

@@ -31,9 +31,11 @@ def read_contracts(folder: Path = CONTRACTS) -> list[dict[str, Any]]:
 
 
 def age(text: str) -> dict[str, Any]:
-    """'40 days' as dbt's count and period."""
+    """'40 days' as dbt's count and period; dbt knows no weeks."""
     count, unit = text.split()
-    return {"count": int(count), "period": unit.rstrip("s")}
+    period = unit.rstrip("s")
+    days, period = (7, "day") if period == "week" else (1, period)
+    return {"count": int(count) * days, "period": period}
 
 
 def table(contract: dict[str, Any]) -> dict[str, Any]:

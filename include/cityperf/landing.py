@@ -67,6 +67,17 @@ def path_of(settings: Settings, sha256: str) -> Path:
     return settings.landing / sha256[:2] / sha256
 
 
+def find(settings: Settings, name: str, sha256: str) -> Path:
+    """Where the bytes of a registered file lie. Raises FileNotFoundError if landing lost them."""
+    path = path_of(settings, sha256)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{name} ({sha256}) is in the registry but not in landing; expected {path}; "
+            "restore landing from its backup"
+        )
+    return path
+
+
 @contextmanager
 def incoming(settings: Settings) -> Iterator[Incoming]:
     """A temporary file in landing, removed unless `keep` renamed it. Raises SourceUnavailable if the disk

@@ -22,6 +22,7 @@ from cityperf.errors import GateClosed, NightFailed
 START: Final = (2, 0)  # Toronto wall time at which a night begins ...
 DEADLINE: Final = (4, 0)  # ... and at which it stops waiting for sources
 PATIENCE_IN_A_HURRY: Final = 300  # seconds a person waits for a source whose loader died without a word
+LOAD_ATTEMPTS: Final = 3  # of one file in one visit, by the retries of the DAGs' `load` task
 
 SETTLED: Final = frozenset({"unchanged", "loaded", "refused", "late", "failed", "not_in_replay"})
 FINAL: Final = frozenset({"unchanged", "loaded", "refused", "failed", "not_in_replay"})
@@ -76,6 +77,7 @@ def open_night(settings: Settings, night: date) -> None:
     Nights that downtime swallowed since the latest earlier one are recorded as missed.
     """
     from cityperf.load import ensure_raw_tables
+    from cityperf.load.backfill import drop_expired
     from cityperf.sources import load_contracts
 
     if settings.profile != "live":
@@ -83,6 +85,7 @@ def open_night(settings: Settings, night: date) -> None:
 
         deliver_drops(settings, night)
     ensure_raw_tables(settings, load_contracts())
+    drop_expired(settings, night)
     with connect(settings, "loader") as connection:
         previous = connection.execute(
             "select max(night) from ops.night where night < %s and state <> 'missed'", (night,)
@@ -122,21 +125,44 @@ def attendance(
     return Attendance(full, ready=not waiting or past_deadline, waiting_for=waiting)
 
 
+# A load that failed in this visit and will be tried again is still coming; so is one that failed in an earlier visit
+# of the night and was not yet tried in this one.
+_STATES: Final = """
+select
+    s.dataset,
+    case
+        when s.state = 'failed' and exists (
+            select from ops.batch as b
+            where
+                b.dataset = f.dataset
+                and b.night = f.night
+                and b.file_id in (select jsonb_array_elements_text(f.files)::bigint)
+            group by b.file_id
+            having
+                (array_agg(b.state order by b.batch_id desc))[1] = 'failed'
+                and count(*) filter (where b.started_at >= f.started_at) < %(attempts)s
+        ) then 'loading'
+        else s.state
+    end
+from ops.source_night as s
+join ops.fetch as f using (night, dataset)
+where s.night = %(night)s
+"""
+
+
 def who_is_in(settings: Settings, night: date, now: datetime) -> Attendance:
     """`attendance` of a night as the database stands at `now` (an aware datetime)."""
-    from cityperf.sources import load_contracts
+    from cityperf.sources import nightly_contracts
 
     with connect(settings, "loader") as connection:
-        states = dict(
-            connection.execute("select dataset, state from ops.source_night where night = %s", (night,))
-        )
+        states = dict(connection.execute(_STATES, {"night": night, "attempts": LOAD_ATTEMPTS}))
         row = connection.execute(
             "select hurry, opened_at from ops.night where night = %s", (night,)
         ).fetchone()
     hurry, opened_at = row or (False, now)
     # A night of long ago is never waited for: its deadline lies in the past the moment it opens.
     limit = opened_at + timedelta(seconds=PATIENCE_IN_A_HURRY) if hurry else deadline(night)
-    return attendance(load_contracts(), states, hurry=hurry, past_deadline=now >= limit)
+    return attendance(nightly_contracts(), states, hurry=hurry, past_deadline=now >= limit)
 
 
 def gate(settings: Settings, night: date) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import os
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_type_hints
@@ -28,6 +30,7 @@ from pydantic import (
 )
 
 from cityperf.config import ROOT
+from cityperf.recipe import Sample
 
 CONTRACTS: Final = ROOT / "include" / "sources"
 
@@ -36,10 +39,15 @@ CONTRACTS: Final = ROOT / "include" / "sources"
 CONNECTORS: Final[dict[str, str]] = {
     "http_file": "cityperf.extract.connectors.http_file",
     "ckan_files": "cityperf.extract.connectors.ckan_files",
+    "ckan_datastore": "cityperf.extract.connectors.ckan_datastore",
     "statcan_wds": "cityperf.extract.connectors.statcan_wds",
+    "statcan_table": "cityperf.extract.connectors.statcan_table",
+    "sdmx": "cityperf.extract.connectors.sdmx",
     "boc_valet": "cityperf.extract.connectors.boc_valet",
     "arcgis_feature_server": "cityperf.extract.connectors.arcgis_feature_server",
     "drop_folder": "cityperf.extract.connectors.drop_folder",
+    "database": "cityperf.extract.connectors.database",
+    "sftp": "cityperf.extract.connectors.sftp",
     "reviewed_file": "cityperf.extract.connectors.reviewed_file",
 }
 
@@ -70,8 +78,19 @@ def _regex(value: object) -> str:
     return value
 
 
+def _date_format(value: object) -> str:
+    parts = re.findall(r"%(.)", value) if isinstance(value, str) else []
+    known = "YymdbBHIMSp"
+    if not parts or any(part not in known for part in parts):
+        raise ValueError(f"expected a date format of %{', %'.join(known)} and signs between them")
+    if not ({"Y", "y"} & {*parts} and {"m", "b", "B"} & {*parts} and "d" in parts):
+        raise ValueError("expected a date format with year, month and day")
+    return str(value)
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Regex = Annotated[str, BeforeValidator(_regex)]
+DateFormat = Annotated[str, BeforeValidator(_date_format)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 
 
@@ -108,9 +127,12 @@ class Schedule(_Strict):
 
 
 class Drift(_Strict):
-    new_column: Literal["accept", "warn", "ignore", "quarantine_file"] = "warn"
-    missing_column: Literal["warn", "quarantine_file"] = "quarantine_file"
-    type_error: Literal["warn", "quarantine_row", "quarantine_file"] = "quarantine_row"
+    """What to do when a delivery differs from the contract. `stop` holds the file and all that come after it."""
+
+    new_column: Literal["accept", "warn", "ignore", "quarantine_file", "stop"] = "warn"
+    missing_column: Literal["accept", "warn", "quarantine_file", "stop"] = "quarantine_file"
+    type_error: Literal["accept", "warn", "quarantine_row", "quarantine_file", "stop"] = "quarantine_row"
+    unknown_sheet: Literal["accept", "warn", "quarantine_file", "stop"] = "warn"
     fewer_rows: Literal["warn", "quarantine_file"] = "quarantine_file"
 
 
@@ -138,16 +160,34 @@ class ControlTotal(_Strict):
     tolerance: float = 0.01
 
 
+class LeaveOut(_Strict):
+    """Rows of the file that are no records: those whose `column` matches. `sums`: columns in which the one such row
+    must be the sum of all others.
+    """
+
+    column: str
+    matches: Regex
+    sums: tuple[str, ...] = ()
+    tolerance: float = 0.01
+
+
 class Column(_Strict):
-    """One column of raw. `header`: names it has in files. `path`: place in a JSON element. `pattern`: many
-    columns.
+    """One column of raw. `header`, `header_pattern`: names it has in files. `path`: place in a JSON element. `above`:
+    label in a sheet's title block whose value every row gets. `pattern`: many columns.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] | None = None
-    type: Literal["text", "integer", "numeric", "money", "date", "timestamp", "boolean", "json"]
+    type: Literal[
+        "text", "integer", "numeric", "money", "percent", "date", "timestamp", "time", "boolean", "json"
+    ]
     header: tuple[str, ...] = ()
+    header_pattern: Regex | None = None
     path: str | None = None
+    above: str | None = None
     pattern: Regex | None = None
+    formats: tuple[DateFormat, ...] = ()
+    decimal: Literal[".", ","] = "."
+    on_error: Literal["accept", "warn", "quarantine_row", "quarantine_file", "stop"] | None = None
     required: bool = False
     optional: bool = False
     allowed: tuple[str, ...] = ()
@@ -157,10 +197,14 @@ class Column(_Strict):
     def _one_kind(self) -> Column:
         if (self.name is None) == (self.pattern is None):
             raise ValueError("expected exactly one of `name` and `pattern`")
-        if self.pattern and (self.header or self.path or self.required):
-            raise ValueError("a `pattern` column has no header, path or required")
-        if self.header and self.path:
-            raise ValueError("expected `header` or `path`, found both")
+        if self.pattern and (self.header or self.header_pattern or self.path or self.above or self.required):
+            raise ValueError("a `pattern` column has no header, path, above or required")
+        if sum(map(bool, (self.header or self.header_pattern, self.path, self.above))) > 1:
+            raise ValueError("expected one of `header`, `path` and `above`")
+        if self.formats and self.type not in ("date", "timestamp"):
+            raise ValueError("`formats` are for dates and timestamps")
+        if self.decimal != "." and self.type not in ("numeric", "money", "percent"):
+            raise ValueError("`decimal` is for numbers: numeric, money or percent")
         if self.required and self.optional:
             raise ValueError("a column is not both required and optional")
         return self
@@ -175,9 +219,11 @@ class Read(_Strict):
     inside_zip: bool = False
     member: Regex | None = None
     sheets: Literal["all"] | tuple[str, ...] | Regex = "all"
+    skip_sheets: Regex | None = None
+    side_by_side: bool = False
     each: str | None = None
     parent: str | None = None
-    geometry: Literal["drop"] = "drop"
+    geometry: Literal["drop", "keep"] = "drop"
     max_columns: int = 1000
 
     @model_validator(mode="after")
@@ -193,20 +239,29 @@ class Read(_Strict):
         return self
 
 
+class Limits(_Strict):
+    """What one request may cost: seconds with all its attempts, megabytes of content. Default: the client's."""
+
+    patience_seconds: Annotated[float, Field(gt=0)] | None = None
+    max_megabytes: Annotated[int, Field(gt=0)] | None = None
+
+
 class Extract(_Strict):
     """The connector, its own arguments (checked against its signature) and how to read what it lands."""
 
     connector: str
     arguments: dict[str, Any]
     read: Read
+    limits: Limits = Limits()
 
     @model_validator(mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if not isinstance(value, dict) or "arguments" in value:
             return value
-        rest = {k: v for k, v in value.items() if k not in ("connector", "read")}
-        return {"connector": value.get("connector", ""), "read": value.get("read", {}), "arguments": rest}
+        own = {k: v for k, v in value.items() if k in ("connector", "read", "limits")}
+        rest = {k: v for k, v in value.items() if k not in own}
+        return {"connector": "", "read": {}} | own | {"arguments": rest}
 
 
 class Contract(_Strict):
@@ -233,6 +288,8 @@ class Contract(_Strict):
     ignored: tuple[str, ...] = ()
     partition: Partition | None = None
     control_total: ControlTotal | None = None
+    leave_out: tuple[LeaveOut, ...] = ()
+    sample: Sample | None = None
     path: Path = Field(default=Path(), exclude=True, repr=False)
 
     @model_validator(mode="after")
@@ -249,14 +306,26 @@ class Contract(_Strict):
             for name in (self.control_total.column, self.control_total.where_blank):
                 if name not in named:
                     raise ValueError(f"control_total: no column is named {name}")
+        for rule in self.leave_out:
+            for name in (rule.column, *rule.sums):
+                if name not in named:
+                    raise ValueError(f"leave_out: no column is named {name}")
         if self.partition and self.partition.column:
             found = next((c for c in self.columns if c.name == self.partition.column), None)
-            if found is None or found.type not in ("date", "timestamp"):
-                raise ValueError(f"partition: expected a date column, found {self.partition.column!r}")
+            if found is None or found.type not in ("date", "timestamp") or found.formats:
+                raise ValueError(
+                    f"partition: expected a date column without `formats`, found {self.partition.column!r}"
+                )
         if self.partition and self.partition.from_name:
             match = str(self.extract.arguments.get("match", ""))
-            if self.partition.from_name not in re.compile(match).groupindex:
+            filled = f"{{{self.partition.from_name}}}" in str(self.extract.arguments.get("url", ""))
+            if not filled and self.partition.from_name not in re.compile(match).groupindex:
                 raise ValueError(f"partition: `match` has no group (?P<{self.partition.from_name}>...)")
+        if self.sample:
+            patterns = [column.pattern or "" for column in self.columns if column.pattern]
+            for name in self.sample.columns:
+                if name not in named and not any(re.search(pattern, name) for pattern in patterns):
+                    raise ValueError(f"sample: no column is named {name}")
         return self
 
     @cached_property
@@ -293,6 +362,10 @@ def load_contracts(root: Path | None = None) -> dict[str, Contract]:
         except ContractError as problem:
             mistakes.append(str(problem))
             continue
+        if file.stem != contract.dataset:
+            mistakes.append(
+                f"{shown}:1: a contract's file is named after its data set: {contract.dataset}.yml"
+            )
         first = contracts.get(contract.dataset)
         if first is not None:
             mistakes.append(
@@ -307,6 +380,25 @@ def load_contracts(root: Path | None = None) -> dict[str, Contract]:
     ordered = dict(sorted(contracts.items()))
     _CACHE[folder] = (stamp, ordered)
     return dict(ordered)
+
+
+def nightly_contracts() -> dict[str, Contract]:
+    """The data sets that a night visits: all, or those that CITYPERF_SOURCES names.
+
+    `ttc_*,operating_budget` for work on a few, `!transit_*` to leave some out: they keep their tables and
+    nobody waits for them.
+    """
+    patterns = [each.strip() for each in os.environ.get("CITYPERF_SOURCES", "").split(",") if each.strip()]
+    contracts = load_contracts()
+    if not patterns:
+        return contracts
+    wanted = [p for p in patterns if not p.startswith("!")] or ["*"]
+    unwanted = [p[1:] for p in patterns if p.startswith("!")]
+
+    def named(name: str, among: list[str]) -> bool:
+        return any(fnmatch(name, pattern) for pattern in among)
+
+    return {k: v for k, v in contracts.items() if named(k, wanted) and not named(k, unwanted)}
 
 
 _CACHE: dict[Path, tuple[tuple[tuple[str, int, int], ...], dict[str, Contract]]] = {}
@@ -345,7 +437,7 @@ def read_contract(file: Path, shown: str | None = None) -> Contract:
         ) from None
     wrong = [
         f"{shown}:{_line(node, ('extract', name))}: {message}"
-        for name, message in _argument_mistakes(contract.extract)
+        for name, message in (*_argument_mistakes(contract.extract), *_rule_mistakes(contract))
     ]
     if wrong:
         raise ContractError("\n".join(wrong))
@@ -382,6 +474,14 @@ def _argument_mistakes(extract: Extract) -> Iterator[tuple[str, str]]:
             first = problem.errors(include_url=False)[0]
             where = "".join(f"[{part}]" for part in first["loc"])
             yield name, f"{name}{where}: {first['msg']}, found {first['input']!r}"
+
+
+def _rule_mistakes(contract: Contract) -> Iterator[tuple[str, str]]:
+    """What a connector itself says about rules between arguments: its `mistakes(contract)`, if it has one."""
+    if contract.extract.connector in CONNECTORS:
+        module = importlib.import_module(CONNECTORS[contract.extract.connector])
+        if hasattr(module, "mistakes"):
+            yield from module.mistakes(contract)
 
 
 def _signature(name: str) -> dict[str, tuple[bool, TypeAdapter[Any]]]:
@@ -430,8 +530,10 @@ _SECTIONS: Final[dict[str, type[_Strict]]] = {
     "drift": Drift,
     "partition": Partition,
     "control_total": ControlTotal,
+    "leave_out": LeaveOut,
     "columns": Column,
     "read": Read,
+    "limits": Limits,
     "privacy": Privacy,
 }
 

@@ -18,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -105,7 +106,7 @@ def _airflow_url(settings: Settings, driver: str) -> str:
 def airflow_env(settings: Settings) -> dict[str, str]:
     """The whole configuration of Airflow, for its parts and for anyone who calls its command line.
 
-    Needs the ports of PostgreSQL and Airflow to be known (see `ports.json`), so call it after `up`.
+    Needs the addresses of PostgreSQL and Airflow to be known (see `ports.json`), so call it after `up`.
     """
     secrets = settings.secrets()
     url = airflow_url(settings)
@@ -131,7 +132,7 @@ def airflow_env(settings: Settings) -> dict[str, str]:
         "DATABASE__SQL_ALCHEMY_CONN_ASYNC": _airflow_url(settings, "psycopg"),
         "DATABASE__SQL_ALCHEMY_POOL_SIZE": "3",
         "API__HOST": "127.0.0.1",
-        "API__PORT": str(settings.ports()["airflow"]),
+        "API__PORT": str(urlsplit(url).port),
         "API__BASE_URL": url,
         "API__WORKERS": "1",
         "API__SECRET_KEY": secrets["api"],
@@ -173,9 +174,19 @@ def airflow_env(settings: Settings) -> dict[str, str]:
     )
 
 
+def part_env(settings: Settings) -> dict[str, str]:
+    """`airflow_env` for parts on several machines: the AIRFLOW__ variables of the caller win over ours."""
+    given = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("AIRFLOW__") or name == "CITYPERF_PRELOAD"
+    }
+    return airflow_env(settings) | given
+
+
 def airflow_url(settings: Settings) -> str:
-    """Where Airflow's pages and API are."""
-    return f"http://127.0.0.1:{settings.ports()['airflow']}"
+    """Where Airflow's pages and API are: CITYPERF_AIRFLOW_URL, else the port that the stack remembers."""
+    return os.environ.get("CITYPERF_AIRFLOW_URL") or f"http://127.0.0.1:{settings.ports()['airflow']}"
 
 
 def fingerprint(settings: Settings) -> str:
@@ -277,8 +288,7 @@ class Supervisor:
     # -- starting --------------------------------------------------------------------------------------------
     def _start_all(self) -> None:
         settings = self.settings
-        for folder in (settings.logs, settings.run, settings.landing, settings.drop, settings.airflow_home):
-            folder.mkdir(parents=True, exist_ok=True)
+        _make_folders(settings)
         self._write()
         for name in ("airflow", "portal") if settings.profile != "live" else ("airflow",):
             postgres.choose_port(settings, name)
@@ -289,7 +299,7 @@ class Supervisor:
             self._start(self._part("portal", self._portal_command, lambda: base_env(settings)))
         self._stop_point()
         postgres.ensure(settings)
-        self._write_passwords()
+        _write_passwords(settings)
         migration = self._migration()
         # These two have much to import before they touch a table; they wait for the migration by themselves.
         self._start_airflow("api-server")
@@ -329,14 +339,6 @@ class Supervisor:
             part.created = psutil.Process(part.process.pid).create_time()
         self._say(f"{part.name} started, pid {part.process.pid}")
         self._write()
-
-    def _write_passwords(self) -> None:
-        path = self.settings.airflow_home / "passwords.json"
-        text = json.dumps({"admin": self.settings.secrets()["airflow_admin"]})
-        if not path.exists() or path.read_text() != text:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w") as handle:
-                handle.write(text)
 
     def _migration(self) -> subprocess.Popen[bytes] | None:
         """`airflow db migrate`, begun, where this version was not yet; it takes seconds: not every time."""
@@ -528,6 +530,68 @@ class Supervisor:
 
 class _Stopped(Exception):
     """Asked to stop while starting."""
+
+
+# -- what the parts need before they start -------------------------------------------------------------------
+def set_up(settings: Settings, tell: Callable[[str], None] = lambda _: None) -> None:
+    """Prepares a server of one's own for parts that somebody else starts (docker-compose.yml). Idempotent.
+
+    Makes databases, roles, migrations, Airflow's tables and its pools; pools that are there keep their slots.
+    Raises PostgresError or StackError with what to do.
+    """
+    if not settings.database_url:
+        raise StackError(
+            "setup expected CITYPERF_DATABASE_URL, the address of a PostgreSQL server of your own, and found none; "
+            "on one machine ./cityperf up does all this by itself"
+        )
+    _make_folders(settings)
+    postgres.start(settings)
+    _write_passwords(settings)
+    tell(f"{settings.warehouse_db}: roles and migrations are in place")
+    _airflow_command(settings, "db", "migrate")
+    tell(f"{settings.airflow_db}: Airflow's tables are in place")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "pools.json"
+        _airflow_command(settings, "pools", "export", str(path))
+        have = json.loads(path.read_text())
+        missing = {name: each for name, each in POOLS.items() if name not in have}
+        if missing:
+            made = {
+                name: {"slots": slots, "description": text, "include_deferred": False}
+                for name, (slots, text) in missing.items()
+            }
+            path.write_text(json.dumps(made))
+            _airflow_command(settings, "pools", "import", str(path))
+    tell(f"pools made: {', '.join(missing) or 'none, all were there'}")
+
+
+def _airflow_command(settings: Settings, *arguments: str) -> None:
+    """One call of Airflow's command line; StackError with its last words when it fails."""
+    log_path = settings.logs / f"airflow-{'-'.join(arguments[:2])}.log"
+    with log_path.open("wb") as log:
+        done = subprocess.run(
+            _python("airflow", *arguments), env=part_env(settings), cwd=ROOT,
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+    if done.returncode:
+        raise StackError(
+            f"airflow {' '.join(arguments[:2])} ended with status {done.returncode} on {settings.airflow_db}; "
+            f"its last words ({log_path}):\n{tail(log_path)}"
+        )
+
+
+def _make_folders(settings: Settings) -> None:
+    for folder in (settings.logs, settings.run, settings.landing, settings.drop, settings.airflow_home):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _write_passwords(settings: Settings) -> None:
+    path = settings.airflow_home / "passwords.json"
+    text = json.dumps({"admin": settings.secrets()["airflow_admin"]})
+    if not path.exists() or path.read_text() != text:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as handle:
+            handle.write(text)
 
 
 def _python(module: str, *arguments: str) -> list[str]:
@@ -754,9 +818,16 @@ def _fresh(answer: Mapping[str, Any], name: str, started_at: float) -> bool:
     return bool(beat) and datetime.fromisoformat(beat).timestamp() >= started_at
 
 
+def is_elsewhere() -> bool:
+    """Whether somebody else starts the parts (docker-compose.yml) and CITYPERF_AIRFLOW_URL says where they are."""
+    return bool(os.environ.get("CITYPERF_AIRFLOW_URL"))
+
+
 def is_up(settings: Settings) -> bool:
-    """Whether every part runs and is healthy."""
-    return supervisor_pid(settings) is not None and set(health(settings).values()) == {"healthy"}
+    """Whether every part runs and is healthy; of parts elsewhere their own health checks know."""
+    return is_elsewhere() or (
+        supervisor_pid(settings) is not None and set(health(settings).values()) == {"healthy"}
+    )
 
 
 # -- up and down ---------------------------------------------------------------------------------------------
@@ -766,6 +837,8 @@ def up(settings: Settings, seconds: float = UP_SECONDS, tell: Callable[[str], No
     A stack that was started with other settings or older code is started anew. `tell` is called with each
     change of what it waits for. Raises StackError with the last words of the part that is not well.
     """
+    if is_elsewhere():
+        return
     state = _live_state(settings)
     if state.get("state") == "stopping":
         _wait_gone(settings, 60)
@@ -815,6 +888,10 @@ def _supervisor_env(settings: Settings) -> dict[str, str]:
 
 def down(settings: Settings, seconds: float = 90) -> bool:
     """Stops everything; True if there was something to stop. StackError if the supervisor does not end."""
+    if is_elsewhere():
+        raise StackError(
+            "CITYPERF_AIRFLOW_URL is set: whoever started the parts stops them (docker compose down)"
+        )
     pid = supervisor_pid(settings)
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):

@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -105,6 +105,35 @@ def parse(settings: Settings, night: date) -> Any:
     if not outcome.success:
         raise TransformFailed(f"dbt could not parse {PROJECT.name}: {outcome.exception}")
     return outcome.result
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """dbt's verdict on one raw table: pass, warn, error or, where it could not tell, 'runtime error' and why."""
+
+    status: str
+    last: date | None  # night of the last delivery
+    message: str | None
+
+
+def source_freshness(settings: Settings, night: date) -> dict[str, Freshness]:
+    """`dbt source freshness` as of `night`, by data set; its own record goes to `sources.json`.
+
+    Raises TransformFailed when dbt itself does not run.
+    """
+    dbt_sources.bring_in_step()
+    # Left to itself, dbt spends most of the time on writing its manifest twice and listing relations it never asks for.
+    outcome = _invoke(settings, night, ["--no-write-json", "--no-populate-cache", "source", "freshness"])
+    if outcome.exception is not None:
+        raise TransformFailed(f"dbt could not judge freshness: {outcome.exception}") from outcome.exception
+    outcome.result.write(str(target_dir(settings) / "sources.json"))
+    found = {}
+    for result in outcome.result.results:
+        # A table that it could not judge has no such time; the year 1 is its word for no delivery at all.
+        at: datetime | None = getattr(result, "max_loaded_at", None)
+        last = at.date() if at and at.year > 1 else None
+        found[result.node.name] = Freshness(str(result.status), last, result.message)
+    return found
 
 
 def _digest(*parts: str) -> str:

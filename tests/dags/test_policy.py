@@ -37,7 +37,7 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_every_contract_has_a_dag_and_there_is_one_night(dags: dict[str, Any]) -> None:
     from cityperf.sources import load_contracts
 
-    assert set(dags) == {f"source__{name}" for name in load_contracts()} | {"nightly_refresh"}
+    assert set(dags) == {f"source__{name}" for name in load_contracts()} | {"nightly_refresh", "backfill"}
 
 
 def test_only_the_night_follows_the_clock(dags: dict[str, Any]) -> None:
@@ -63,6 +63,13 @@ def test_every_task_has_a_pool_and_work_tasks_are_retried_by_class(dags: dict[st
                 assert task.retry_policy is not None, task.task_id
 
 
+def test_the_night_knows_how_often_a_load_is_tried(dags: dict[str, Any]) -> None:
+    from cityperf.night import LOAD_ATTEMPTS
+
+    tried = {dag.get_task("load").retries + 1 for name, dag in dags.items() if name.startswith("source__")}
+    assert tried == {LOAD_ATTEMPTS}
+
+
 def test_every_dbt_model_shows_as_a_task_of_its_own(dags: dict[str, Any]) -> None:
     models = {path.stem for path in (ROOT / "dbt_project" / "models").rglob("*.sql")}
     shown = {
@@ -83,7 +90,7 @@ def test_dag_files_do_no_work_and_load_nothing_heavy_at_import() -> None:
         def refuse(*a, **k): raise AssertionError("a DAG file opened a database connection")
         psycopg.connect = refuse
         import runpy
-        for name in ("sources", "nightly_refresh"):
+        for name in ("sources", "nightly_refresh", "backfill"):
             runpy.run_path(f"dags/{name}.py")
         heavy = [m for m in ("great_expectations", "dbt", "pandas", "pyarrow", "requests_mock") if m in sys.modules]
         assert not heavy, heavy

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,7 +24,9 @@ NIGHT = date(2026, 11, 20)
 
 @dataclass
 class Answer:
-    """One scripted answer. `cut`: bytes really sent; `drip`, `wait`: seconds between and before bytes."""
+    """One scripted answer. `cut`: bytes really sent; `drip`, `wait`: seconds between and before bytes;
+    `parts`: a part of it may be asked for (Range, If-Range).
+    """
 
     body: bytes = b""
     status: int = 200
@@ -32,6 +34,7 @@ class Answer:
     cut: int | None = None
     drip: float = 0.0
     wait: float = 0.0
+    parts: bool = False
 
 
 @dataclass
@@ -47,6 +50,15 @@ class Publisher:
 
     def asked(self, path: str) -> int:
         return sum(1 for _, where, _, _ in self.seen if where.split("?")[0] == path)
+
+
+def part(answer: Answer, tag: str, asked: str | None, if_range: str | None) -> Answer:
+    """What a server that can give parts makes of an answer."""
+    if not asked or if_range not in (None, tag):
+        return replace(answer, headers={"Accept-Ranges": "bytes"} | answer.headers)
+    start, size = int(asked.removeprefix("bytes=").rstrip("-")), len(answer.body)
+    headers = {"Content-Range": f"bytes {start}-{size - 1}/{size}", "ETag": tag}
+    return replace(answer, body=answer.body[start:], status=206, headers=headers | answer.headers)
 
 
 @contextmanager
@@ -79,6 +91,8 @@ def publisher() -> Iterator[Publisher]:
             tag = f'"{hashlib.md5(answer.body).hexdigest()}"'  # noqa: S324 - a tag, not a secret
             if answer.status == 200 and self.headers.get("If-None-Match") == tag:
                 answer = Answer(status=304)
+            if answer.parts:
+                answer = part(answer, tag, self.headers.get("Range"), self.headers.get("If-Range"))
             self.send_response(answer.status)
             headers = {"ETag": tag, "Content-Length": str(len(answer.body))} | answer.headers
             for name, value in headers.items():

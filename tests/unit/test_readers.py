@@ -466,6 +466,344 @@ def test_features_give_their_properties_from_all_pages(tmp_path: Path) -> None:
     assert values(opened(tmp_path, json.dumps(features(1, 2, 3)).encode(), agreed)) == expected
 
 
+def test_a_geometry_is_kept_as_compact_text_where_the_contract_says_so(tmp_path: Path) -> None:
+    content = (
+        '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"AREA": "01"}, '
+        '"geometry": {"type": "Point", "coordinates": [-79.38340000000001, 43.65]}}, '
+        '{"type": "Feature", "properties": {"AREA": "02"}, "geometry": null}]}'
+    )
+    columns = [
+        {"name": "area", "header": ["AREA"], "type": "text"},
+        {"name": "geometry", "header": ["geometry"], "type": "json"},
+    ]
+    agreed = contract(columns, read={"format": "geojson", "geometry": "keep"})
+    assert values(opened(tmp_path, content.encode(), agreed)) == [
+        {"area": "01", "geometry": '{"type":"Point","coordinates":[-79.38340000000001,43.65]}'},
+        {"area": "02", "geometry": None},
+    ]
+
+
+def test_pages_of_a_ckan_data_store_are_one_run_of_records(tmp_path: Path) -> None:
+    def answer(*ids: int) -> dict[str, Any]:
+        return {"success": True, "result": {"records": [{"_id": n, "A": f"v{n}"} for n in ids], "total": 3}}
+
+    agreed = json_contract({"source_id": "_id", "a": "A"}, each="body.result.records[]")
+    run = page(answer(1, 2)) + page(answer(3)) + page(answer())
+    found = values(opened(tmp_path, run, agreed))
+    assert [row["source_id"] for row in found] == ["1", "2", "3"]
+    plain = json_contract({"source_id": "_id", "a": "A"}, each="result.records[]")
+    assert len(values(opened(tmp_path, json.dumps(answer(1, 2, 3)).encode(), plain))) == 3
+
+
+def test_json_numbers_keep_their_digits(tmp_path: Path) -> None:
+    agreed = json_contract({"v": "v"}, each="r[]")
+    content = (
+        b'{"r": [{"v": 12345678901234567890.123456789}, {"v": 1.10}, {"v": -0.000}, {"v": 9007199254740993}]}'
+    )
+    assert [row["v"] for row in values(opened(tmp_path, content, agreed))] == [
+        "12345678901234567890.123456789", "1.10", "-0.000", "9007199254740993",
+    ]  # fmt: skip
+
+
+# -- what a sheet can do -------------------------------------------------------------------------------------
+def quick(reader: Reader) -> list[list[str]]:
+    """The rows as COPY gets them, split again (these tests have no tab in a value)."""
+    return [line.split("\t") for block in reader.blocks() for line in block.text.splitlines()]
+
+
+def test_three_headers_in_one_workbook_meet_in_the_same_columns(tmp_path: Path) -> None:
+    """The streetcar workbook of 2019 has such sheets; sources.md 1.3."""
+    content = workbook(
+        {
+            "Jan 2019": [["Report Date", "Time", "Station", "Min Delay"], ["2019-01-01", "1", "A", 1]],
+            "Apr 2019": [
+                ["Report Date", "Incident ID", "Time", "Station", "Min Delay"],
+                ["2019-04-01", 7, "1", "B", 2],
+            ],
+            "Jun 2019": [["Report Date", "Time", "Station", "Delay"], ["2019-06-01", "1", "C", 3]],
+        }
+    )
+    columns = [*COLUMNS, {"name": "incident_id", "header": ["Incident ID"], "type": "text", "optional": True}]
+    reader = opened(tmp_path, content, contract(columns))
+    assert [(v["station"], v["min_delay"], v["incident_id"]) for v in values(reader)] == [
+        ("A", "1", None), ("B", "2", "7"), ("C", "3", None),
+    ]  # fmt: skip
+    assert not reader.new and not reader.missing
+    assert len(quick(reader)) == 3
+
+
+@pytest.mark.parametrize(
+    ("cell", "notes"), [("", []), (" ", ["sheet '2017': 36,461 blank rows below the last record"])]
+)
+def test_blank_rows_below_are_no_records(tmp_path: Path, cell: str, notes: list[str]) -> None:
+    """The streetcar workbook of 2017: 50,223 used rows, 13,762 records. Rows of spaces are counted, empty ones not."""
+    out = io.BytesIO()
+    book = xlsxwriter.Workbook(out, {"in_memory": True})
+    sheet, grey = book.add_worksheet("2017"), book.add_format({"bg_color": "#eeeeee"})
+    sheet.write_row(0, 0, HEAD)
+    for row in range(1, 13_763):
+        sheet.write_row(row, 0, ["2017-01-01", "02:00", f"S{row}", 1])
+    for row in range(13_763, 50_224):
+        sheet.write(row, 0, cell, grey)
+    book.close()
+    reader = opened(tmp_path, out.getvalue())
+    assert sum(block.size for block in reader.blocks()) == 13_762
+    assert reader.notes == notes
+    assert sum(1 for _ in reader.records()) == 13_762
+
+
+def test_a_header_in_the_middle_and_blank_rows_between_are_no_records(tmp_path: Path) -> None:
+    rows = [
+        HEAD,
+        ["2024-01-01", "1", "A", 1],
+        HEAD,
+        [None] * 4,
+        ["2024-01-02", "1", "B", 2],
+        ["2024-01-03", "1", " ", 3],
+    ]
+    reader = opened(tmp_path, workbook({"A": rows}))
+    assert [v["station"] for v in values(reader)] == ["A", "B", " "]
+    assert [(line[2], line[4]) for line in quick(reader)] == [("A", "1"), ("B", "2"), (" ", "3")]
+
+
+def test_both_ways_through_a_workbook_give_the_same(tmp_path: Path) -> None:
+    """Column by column for COPY, row by row for the lines of bad rows: the same texts and numbers."""
+    dice = random.Random(7)
+    kinds: list[Any] = [
+        "",
+        "text",
+        " ",
+        True,
+        False,
+        1,
+        1.0,
+        0.1,
+        -3.5,
+        1e15,
+        12345678901234,
+        dt.time(2, 5),
+        dt.date(2024, 2, 29),
+    ]
+    rows = [HEAD, *[["2024-01-01", *[dice.choice(kinds) for _ in range(3)]] for _ in range(2500)]]
+    reader = opened(tmp_path, workbook({"A": rows, "B": rows[:50]}))
+    one = [
+        [*[v or "" for v in r.values], str(r.row), r.sheet] for r in reader.records() if isinstance(r, Record)
+    ]
+    assert quick(reader) == one
+    assert len(one) == 2549
+
+
+def test_text_that_copy_would_misread_is_escaped(tmp_path: Path) -> None:
+    rows = [HEAD, ["2024-01-01", "a\\b", "c\td", 1], ["2024-01-01", "\\.", "line\nbreak", 1]]
+    (block,) = opened(tmp_path, workbook({"A": rows})).blocks()
+    assert block.text == "2024-01-01\ta\\\\b\tc\\td\t1\t1\tA\n2024-01-01\t\\\\.\tline\\nbreak\t1\t2\tA\n"
+
+
+def test_a_header_pattern_finds_what_carries_its_unit_in_its_name(tmp_path: Path) -> None:
+    columns = [
+        {"name": "month", "header": ["Month"], "type": "text"},
+        {"name": "jobs", "header_pattern": r"^jobs \(0*'s\)$", "type": "numeric"},
+    ]
+    for label in ("Jobs (000's)", "JOBS\n(000's)"):
+        reader = opened(tmp_path, workbook({"A": [["Month", label], ["2024-01", 3.5]]}), contract(columns))
+        assert values(reader) == [{"month": "2024-01", "jobs": "3.5"}]
+    with pytest.raises(Quarantined, match="jobs"):
+        opened(tmp_path, workbook({"A": [["Month", "Jobs (%)"], ["2024-01", 3.5]]}), contract(columns))
+
+
+def test_what_the_title_block_says_is_a_column(tmp_path: Path) -> None:
+    rows = [
+        ["VIEW", None, "Last Update: ", dt.date(2025, 9, 18), "Sent in: 431 of 444"],
+        HEAD,
+        ["2024-01-01", "1", "A", 1],
+    ]
+    columns = [
+        *COLUMNS,
+        {"name": "file_date", "above": "Last Update", "type": "date"},
+        {"name": "sent_in", "above": "Sent in", "type": "text"},
+        {"name": "never_there", "above": "Approved by", "type": "text"},
+    ]
+    reader = opened(tmp_path, workbook({"A": rows}), contract(columns))
+    (found,) = values(reader)
+    assert (found["file_date"], found["sent_in"], found["never_there"]) == ("2025-09-18", "431 of 444", None)
+    assert quick(reader)[0][-5:] == ["2025-09-18", "431 of 444", "", "1", "A"]
+
+
+def test_sheets_are_left_out_by_pattern_or_refused_by_policy(tmp_path: Path) -> None:
+    content = workbook(
+        {"2024": [HEAD, ["2024-01-01", "1", "A", 1]], "Legend": [["Code", "Meaning"], ["A", "B"]]}
+    )
+    assert not opened(tmp_path, content, contract(read={"skip_sheets": "(?i)legend"})).notes
+    assert not opened(tmp_path, content, contract(drift={"unknown_sheet": "accept"})).notes
+    for policy, says in (("quarantine_file", "a header like"), ("stop", "stop: nothing more")):
+        with pytest.raises(Quarantined, match=f"(?s){says}"):
+            opened(tmp_path, content, contract(drift={"unknown_sheet": policy}))
+
+
+def test_a_workbook_inside_a_zip_is_read(tmp_path: Path) -> None:
+    inner = workbook({"2024": [HEAD, ["2024-01-01", "1", "A", 1]]})
+    for names in (["VIEWFIR2023-22.xlsx"], ["readme.txt", "data/VIEWFIR2023-22.xlsx"]):
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for name in names:
+                archive.writestr(name, inner if name.endswith("xlsx") else b"read me")
+        assert len(values(opened(tmp_path, packed.getvalue(), contract(read={"format": "xlsx"})))) == 1
+
+
+# -- hostile input -------------------------------------------------------------------------------------------
+def packed(*entries: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def link(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.create_system, info.external_attr = 3, 0o120777 << 16
+    return info
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (packed(("../../etc/SR2025.csv", CSV.encode())), r"stay inside the archive, found '../../etc/SR2025.csv'"),
+        (packed(("/etc/SR2025.csv", CSV.encode())), "stay inside the archive"),
+        (packed(("C:\\SR2025.csv", CSV.encode())), "stay inside the archive"),
+        (packed((link("SR2025.csv"), b"/etc/passwd")), "a link"),
+        (packed(("SR2025.csv", packed(("SR2025.csv", CSV.encode())))), "another archive inside it"),
+        (packed(("SR2025.csv", gzip.compress(CSV.encode()))), "another archive inside it"),
+        (gzip.compress(gzip.compress(CSV.encode())), "another archive inside it"),
+        (packed(*[(f"{n}.csv", b"") for n in range(2001)]), "at most 2000 files"),
+        (packed(("a.zip", b"PK")), "one CSV file in the archive"),
+    ],
+    ids=["..", "absolute", "drive", "link", "zip in zip", "gzip in zip", "gzip in gzip", "entries", "no CSV"],
+)  # fmt: skip
+def test_an_archive_that_is_up_to_something_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    with pytest.raises(Quarantined, match=says):
+        list(opened(tmp_path, content, contract(read={"format": "csv"})).records())
+
+
+def changed_workbook(part: str, old: bytes, new: bytes) -> bytes:
+    """A small workbook with some text of one of its parts exchanged."""
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook({"A": [HEAD, ["2024-01-01", "1", "A", 1]]}))) as source,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for entry in source.infolist():
+            content = source.read(entry)
+            assert entry.filename != part or old in content
+            target.writestr(entry.filename, content.replace(old, new) if entry.filename == part else content)
+    return out.getvalue()
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    "cell",
+    [
+        b'<c r="XFD1048576"><v>1</v></c>', b"<c r='XFD1048576'><v>1</v></c>", b'<c r = "XFD1048576"><v>1</v></c>',
+        b'<c\nr="XFD1048576"><v>1</v></c>', b'<c s="1"\tr="xfd1048576"><v>1</v></c>', b'<c r="ALL900000"><v>1</v></c>',
+    ],
+)  # fmt: skip
+def test_one_cell_in_the_far_corner_does_not_fill_memory(tmp_path: Path, cell: bytes) -> None:
+    """The library would make room for all cells between: 17 billion."""
+    content = changed_workbook(
+        "xl/worksheets/sheet1.xml", b"</sheetData>", b'<row r="1048576">' + cell + b"</row></sheetData>"
+    )
+    with pytest.raises(Quarantined, match=r"at most 30,000,000 cells in a sheet"):
+        opened(tmp_path, content)
+
+
+@pytest.mark.fault
+def test_entities_that_swell_are_never_expanded(tmp_path: Path) -> None:
+    swelling = b'<!DOCTYPE x [<!ENTITY a "' + b"a" * 1000 + b'">' + b"".join(
+        b'<!ENTITY %c "%s">' % (98 + n, b"&%c;" % (97 + n) * 10) for n in range(8)
+    )  # fmt: skip
+    content = changed_workbook(
+        "xl/sharedStrings.xml", b'standalone="yes"?>', b'standalone="yes"?>' + swelling + b"]>"
+    )
+    assert [row["station"] for row in values(opened(tmp_path, content))] == ["A"]
+    with pytest.raises(Quarantined, match="damaged"):
+        opened(tmp_path, changed_workbook("xl/sharedStrings.xml", b"<t>A</t>", b"<t>&i;</t>"))
+
+
+@pytest.mark.fault
+def test_limits_are_set_by_the_environment_and_named_in_the_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = workbook({"A": [HEAD, *[["2024-01-01", str(n), "A", n] for n in range(30_000)]]})
+    monkeypatch.setenv("CITYPERF_MAX_WORKBOOK_MB", "1")
+    with pytest.raises(Quarantined, match="CITYPERF_MAX_WORKBOOK_MB"):
+        opened(tmp_path, content)
+    monkeypatch.setenv("CITYPERF_MAX_WORKBOOK_MB", "100")
+    monkeypatch.setenv("CITYPERF_MAX_SHEET_CELLS", "100000")
+    with pytest.raises(Quarantined, match=r"100,000 cells.*4 columns and"):
+        opened(tmp_path, content)
+    monkeypatch.setenv("CITYPERF_MAX_SHEET_CELLS", "many")
+    with pytest.raises(ValueError, match="CITYPERF_MAX_SHEET_CELLS: expected a whole number"):
+        opened(tmp_path, content)
+
+
+@pytest.mark.fault
+def test_a_gigantic_value_is_held_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CITYPERF_MAX_FIELD_MB", "1")
+    huge = "x" * (2 << 20)
+    agreed = json_contract({"a": "a"}, each="r[]")
+    (row,) = bad(opened(tmp_path, json.dumps({"r": [{"a": huge}, {"a": "b"}]}).encode(), agreed))
+    assert row.found == "a value of 2,097,152 characters (at most 1,048,576: CITYPERF_MAX_FIELD_MB)"
+    with pytest.raises(Quarantined, match="longer than CITYPERF_MAX_FIELD_MB"):
+        list(opened(tmp_path, CSV.encode() + f"2025-01-01,1,{huge},1\n".encode()).records())
+
+
+@pytest.mark.fault
+def test_a_million_columns_are_refused_whatever_carries_them(tmp_path: Path) -> None:
+    names = ",".join(f"c{n}" for n in range(1_000_000))
+    with pytest.raises(Quarantined, match="at most 1000 columns, found"):
+        opened(tmp_path, f"{names}\n1,2\n".encode())
+    with pytest.raises(Quarantined, match="at most 1000 columns, found"):
+        opened(tmp_path, f"Date,Time,Station,Min Delay,{names}\n1,2\n".encode())
+    agreed = json_contract({"a": "a"}, each="r[]")
+    wide = {"a": 1} | {f"c{n}": n for n in range(100_000)}
+    with pytest.raises(Quarantined, match="at most 1000 fields"):
+        opened(tmp_path, json.dumps({"r": [wide]}).encode(), agreed)
+
+
+@pytest.mark.fault
+def test_a_header_that_looks_like_sql_is_only_a_name(tmp_path: Path) -> None:
+    odd = '"Min ""Gap""; drop table raw.delays; --"'
+    reader = opened(
+        tmp_path, f"Date,Time,Station,Min Delay,{odd}\n2025-01-01,1,\U0001f687 \u202eA,1,2\n".encode()
+    )
+    assert reader.new == {"min_gap_drop_table_raw_delays": 'Min "Gap"; drop table raw.delays; --'}
+    assert values(reader)[0]["station"] == "\U0001f687 \u202eA"
+
+
+@pytest.mark.fault
+def test_a_binary_workbook_is_refused(tmp_path: Path) -> None:
+    content = packed(("xl/workbook.bin", b"\x00"), ("xl/worksheets/sheet1.bin", b"\x00"))
+    with pytest.raises(Quarantined, match=r"binary one \(\.xlsb\)"):
+        opened(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("column", "says"),
+    [
+        ({"name": "a", "type": "text", "formats": ["%Y-%m-%d"]}, "`formats` are for dates"),
+        ({"name": "a", "type": "date", "formats": ["%Y-%m"]}, "year, month and day"),
+        ({"name": "a", "type": "date", "formats": ["%Q"]}, "expected a date format"),
+        ({"name": "a", "type": "date", "decimal": ","}, "`decimal` is for numbers"),
+        ({"name": "a", "type": "text", "header": ["A"], "above": "B"}, "one of `header`, `path` and `above`"),
+        ({"name": "a", "type": "text", "header_pattern": "("}, "not a regular expression"),
+    ],
+)
+def test_what_makes_no_sense_is_told_before_anything_runs(column: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        contract([column])
+
+
 @pytest.mark.real
 def test_the_mangled_crime_file_is_refused_for_its_columns(real_data: Path) -> None:
     """A spreadsheet split its geometry into thousands of columns; both as GeoJSON and as CSV it says so."""

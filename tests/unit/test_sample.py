@@ -15,12 +15,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import openpyxl
 import pytest
 import yaml
 from cityperf.config import ROOT, Settings
+from cityperf.extract.connectors.ckan_files import choose
 from cityperf.portal import arcgis, ckan
 from cityperf.portal.answers import Answer, Ask
 from cityperf.portal.sample import (
@@ -30,6 +31,7 @@ from cityperf.portal.sample import (
     commitments,
     crime,
     dashboard,
+    division_databases,
     packages,
     ttc,
 )
@@ -54,7 +56,12 @@ def ask(portal: SamplePortal, url: str, night: date = NIGHT, body: Any = None, *
     parts = urlsplit(url)
     method = "POST" if body is not None else "GET"
     asked = Ask(
-        method, parts.hostname or "", parts.path, night, query, json.dumps(body).encode() if body else b""
+        method,
+        parts.hostname or "",
+        unquote(parts.path),
+        night,
+        query,
+        json.dumps(body).encode() if body else b"",
     )
     answer = portal.answer(asked)
     assert answer is not None, url
@@ -179,18 +186,34 @@ CONTRACTS = [
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=[c["dataset"] for c in CONTRACTS])
 def test_every_address_that_a_contract_names_is_answered(
-    portal: SamplePortal, contract: dict[str, Any]
+    portal: SamplePortal, contract: dict[str, Any], tmp_path: Path
 ) -> None:
     extract = contract["extract"]
     match extract["connector"]:
         case "http_file":
-            assert ask(portal, extract["url"]).status == 200
+            url = extract["url"].replace("{year}", str(extract.get("first_year", "")))
+            assert ask(portal, url).status == 200
         case "ckan_files":
             url = f"{extract['base_url']}/api/3/action/package_show"
             found = json.loads(ask(portal, url, id=extract["package"]).body)["result"]["resources"]
-            matching = [r for r in found if re.search(extract["match"], r["name"])]
+            matching = choose(found, extract["match"], extract["read"].get("format", "auto"))
             assert matching
-            assert all(ask(portal, r["url"]).status == 200 for r in matching[:2])
+            assert all(ask(portal, r["url"]).status == 200 for _, _, r in matching[:2])
+        case "ckan_datastore":
+            url = f"{extract['base_url']}/api/3/action/package_show"
+            found = json.loads(ask(portal, url, id=extract["package"]).body)["result"]["resources"]
+            tables = [r for r in found if re.search(extract["match"], r["name"]) and r["datastore_active"]]
+            assert tables
+            url = f"{extract['base_url']}/api/3/action/datastore_search"
+            answer = ask(portal, url, resource_id=tables[0]["id"], limit="5", sort="_id")
+            assert json.loads(answer.body)["result"]["records"]
+        case "statcan_table":
+            url = f"{extract['base_url']}/getFullTableDownloadCSV/{extract['product']}/en"
+            address = json.loads(ask(portal, url).body)["object"]
+            assert ask(portal, address).content().startswith(b"PK")
+        case "sdmx":
+            url = f"{extract['base_url']}/data/{extract['dataflow']}/{extract.get('key', 'all')}"
+            assert ask(portal, url).body.startswith(b"DATAFLOW,")
         case "statcan_wds":
             body = [{"vectorId": v["id"], "latestN": 3} for v in extract["vectors"]]
             answer = ask(portal, f"{extract['base_url']}/getDataFromVectorsAndLatestNPeriods", body=body)
@@ -205,6 +228,13 @@ def test_every_address_that_a_contract_names_is_answered(
             files = portal.drops(extract["folder"], NIGHT)
             assert files
             assert all(re.search(extract["match"], name) for name in files)
+        case "sftp":
+            files = portal.drops(f"sftp/{extract['host']}/{extract['folder']}", NIGHT)
+            assert files
+            assert all(re.search(extract["match"], name) for name in files)
+        case "database":
+            settings = Settings(profile="sample", home=tmp_path, seed=7, scale=SCALE)
+            assert division_databases.database(settings, NIGHT, extract["connection"]).is_file()
         case "reviewed_file":
             assert (ROOT / extract["path"]).is_file()
         case other:

@@ -52,7 +52,7 @@ def test_every_contract_of_the_project_is_sound() -> None:
 
 
 def test_durations_are_read_as_time(tmp_path: Path) -> None:
-    (tmp_path / "a.yml").write_text(GOOD)
+    (tmp_path / "readings.yml").write_text(GOOD)
     schedule = load_contracts(tmp_path)["readings"].schedule
     assert schedule.warn_after == timedelta(days=40)
     assert schedule.fail_after == timedelta(weeks=10)
@@ -100,15 +100,24 @@ def test_all_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     assert "two.yml:5" in str(caught.value)
 
 
+def test_a_contract_is_named_after_its_data_set(tmp_path: Path) -> None:
+    (tmp_path / "meters.yml").write_text(GOOD)
+    with pytest.raises(ContractError, match=r"meters\.yml:1: .*readings\.yml"):
+        load_contracts(tmp_path)
+
+
 def test_a_dataset_is_defined_once(tmp_path: Path) -> None:
-    (tmp_path / "a.yml").write_text(GOOD)
-    (tmp_path / "b.yml").write_text(GOOD)
-    with pytest.raises(ContractError, match=r"b\.yml:1: dataset 'readings' is defined already in a\.yml"):
+    (tmp_path / "readings.yml").write_text(GOOD)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "readings.yml").write_text(GOOD)
+    with pytest.raises(
+        ContractError, match=r"sub/readings\.yml:1: dataset 'readings' is defined already in readings\.yml"
+    ):
         load_contracts(tmp_path)
 
 
 def test_a_partition_by_name_needs_its_group_in_match(tmp_path: Path) -> None:
-    file = tmp_path / "a.yml"
+    file = tmp_path / "readings.yml"
     file.write_text(
         GOOD.replace(
             "  connector: http_file\n  url: https://example.org/readings.csv\n  name: readings.csv\n",
@@ -120,7 +129,7 @@ def test_a_partition_by_name_needs_its_group_in_match(tmp_path: Path) -> None:
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
-    file = tmp_path / "a.yml"
+    file = tmp_path / "readings.yml"
     file.write_text(GOOD)
     assert load_contracts(tmp_path)["readings"].tier == 2
     file.write_text(GOOD.replace("tier: 2", "tier: 1") + "\n")

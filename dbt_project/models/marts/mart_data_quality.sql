@@ -15,7 +15,10 @@ batches as (
         batches.rows_loaded
     from {{ source('ops', 'batch') }} as batches
     inner join {{ source('ops', 'landed_file') }} as files on batches.file_id = files.file_id
-    where batches.state in ('loaded', 'quarantined', 'superseded')
+    where
+        batches.state = 'quarantined'
+        -- an old file delivered again changes nothing and has no row count
+        or (batches.state in ('loaded', 'superseded') and batches.rows_loaded is not null)
     order by batches.dataset, files.name, batches.night desc, batches.batch_id desc
 ),
 

@@ -36,6 +36,12 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "dsn": ("cityperf.cli.stack:dsn", "The connection URL of a role, for BI tools."),
     "schedule": ("cityperf.cli.stack:schedule", "Keep the stack up across restarts: systemd or cron."),
     "test": ("cityperf.cli.test:test", "Run the tests (arguments go to pytest)."),
+    "bench": ("cityperf.cli.bench:bench", "Measure a figure on this machine, such as `bench load`."),
+}
+# What docker-compose.yml calls; not for a person's first hour, so --help leaves them out.
+HIDDEN: Final[dict[str, str]] = {
+    "setup": "cityperf.cli.setup:setup",
+    "exec": "cityperf.cli.setup:execute",
 }
 
 
@@ -46,9 +52,10 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        address = COMMANDS[cmd_name][0] if cmd_name in COMMANDS else HIDDEN.get(cmd_name)
+        if address is None:
             return None
-        module, attribute = COMMANDS[cmd_name][0].split(":")
+        module, attribute = address.split(":")
         command = getattr(importlib.import_module(module), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}:{attribute} is not a click command")

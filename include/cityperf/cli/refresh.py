@@ -205,10 +205,10 @@ def _follow(api: Any, settings: Settings, night: date, run_id: str, console: Any
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from cityperf.night import SETTLED
-    from cityperf.sources import load_contracts
+    from cityperf.sources import nightly_contracts
     from cityperf.transform import model_tree
 
-    datasets = sorted(load_contracts())
+    datasets = sorted(nightly_contracts())
     totals = {"wait_for_sources": len(datasets), "transform": sum(map(len, model_tree().values()))}
     columns = (
         TextColumn("{task.description:<16}"),

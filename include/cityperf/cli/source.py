@@ -8,6 +8,9 @@ from typing import Any
 import click
 
 from cityperf.cli import profile_option, settings
+from cityperf.cli.backfill import backfill
+from cityperf.cli.explore import diff, new, preview
+from cityperf.cli.vintages import as_of, changes
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -67,14 +70,17 @@ def list_sources(as_json: bool) -> None:
 @as_json_option
 def check(names: tuple[str, ...], as_json: bool) -> None:
     """Read the contracts (all, or NAMES) and say what is wrong with them, with file and line."""
+    from cityperf.retirement import mistakes
     from cityperf.sources import ContractError, load_contracts
 
     try:
         contracts = load_contracts()
+        if not names and (wrong := list(mistakes(contracts))):
+            raise ContractError("\n".join(wrong))
     except ContractError as problem:
         if as_json:
-            mistakes = [{"ok": False, "problem": line} for line in str(problem).splitlines()]
-            click.echo(json.dumps(mistakes, indent=2))
+            problems = [{"ok": False, "problem": line} for line in str(problem).splitlines()]
+            click.echo(json.dumps(problems, indent=2))
         else:
             click.echo(str(problem), err=True)
         raise SystemExit(1) from None
@@ -93,6 +99,10 @@ def check(names: tuple[str, ...], as_json: bool) -> None:
         click.echo(
             f"{contract.dataset}: {len(contract.columns)} columns, {contract.extract.connector}, sound"
         )
+
+
+for _command in (new, preview, diff, backfill, as_of, changes):
+    source.add_command(_command)
 
 
 def _last_nights(settings: Any) -> dict[str, dict[str, Any]]:

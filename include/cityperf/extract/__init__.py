@@ -13,7 +13,7 @@ from cityperf.config import Settings
 from cityperf.errors import SourceRefused, SourceUnavailable
 
 if TYPE_CHECKING:
-    from cityperf.extract.visit import Known
+    from cityperf.extract.visit import Known, Landed
     from cityperf.sources import Contract
 
 __all__ = ["SourceRefused", "SourceUnavailable", "extract"]
@@ -27,8 +27,8 @@ def extract(
 
     The list is empty when nothing changed or when the replay does not list the source. The outcome is
     written to ops.fetch. Raises SourceUnavailable ('late': it may work later) and SourceRefused ('refused',
-    with a row in quarantine.files). `patience` bounds each request in seconds (default
-    CITYPERF_HTTP_PATIENCE or 60).
+    with a row in quarantine.files). `patience` bounds each request in seconds (default:
+    the contract's, CITYPERF_HTTP_PATIENCE or 60).
     """
     from cityperf.db import connect
     from cityperf.extract.http import NotInReplay
@@ -65,6 +65,7 @@ def extract(
         message = "; ".join(visit.warnings) or None
         state = "landed" if to_load else "unchanged"
         _end(db, night, contract.dataset, state, message, [file["file_id"] for file in to_load])
+        _tell(db, night, contract.dataset, [f for f in landed if current.get(f.name) == f.file_id])
         return to_load
 
 
@@ -79,7 +80,7 @@ def _known(db: Any, dataset: str) -> dict[str, Known]:
     from cityperf.extract.visit import Known
 
     rows = db.execute(
-        "select c.name, f.file_id, f.sha256, f.url, f.etag, f.last_modified from ops.cursor as c "
+        "select c.name, f.file_id, f.sha256, f.url, f.etag, f.last_modified, f.source_meta from ops.cursor as c "
         "join ops.landed_file as f using (file_id) where c.dataset = %s",
         (dataset,),
     )
@@ -105,6 +106,15 @@ def _end(
         "update ops.fetch set state = %s, message = %s, files = %s, ended_at = now() "
         "where night = %s and dataset = %s",
         (state, message, Jsonb(files or []), night, dataset),
+    )
+
+
+def _tell(db: Any, night: date, dataset: str, unchanged: list[Landed]) -> None:
+    """Keep what told us that these files are the known ones."""
+    told_by = sorted({file.told_by for file in unchanged if file.told_by})
+    db.execute(
+        "update ops.fetch set unchanged_by = %s where night = %s and dataset = %s",
+        (", ".join(told_by) or None, night, dataset),
     )
 
 

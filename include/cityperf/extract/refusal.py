@@ -16,3 +16,7 @@ class Refused(SourceRefused):
 
     def __str__(self) -> str:
         return f"expected {self.expected}, found {self.found}; at {self.where}; {self.remedy}"
+
+
+class Missing(Refused):
+    """There is nothing behind the address (HTTP 404 or 410)."""

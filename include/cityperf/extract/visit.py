@@ -28,14 +28,18 @@ class Known:
     url: str
     etag: str | None
     last_modified: str | None
+    meta: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Landed:
-    """A file that the source offers tonight; it may well be the one that is known already."""
+    """A file that the source offers tonight; it may well be the one that is known already: `told_by` says what told
+    us so (etag, last_modified, stamp, watermark, partition, hash).
+    """
 
     file_id: int
     name: str
+    told_by: str | None = field(default=None, compare=False)
 
 
 @dataclass
@@ -57,7 +61,14 @@ class Visit:
             from cityperf.extract.http import Client
 
             hosts = tuple(dict.fromkeys([*((urlsplit(url).hostname or "") for url in urls), *also]))
-            self._client = Client(self.settings, self.night, hosts, patience=self.patience)
+            limits = self.contract.extract.limits
+            self._client = Client(
+                self.settings,
+                self.night,
+                hosts,
+                patience=self.patience or limits.patience_seconds,
+                max_bytes=limits.max_megabytes and limits.max_megabytes << 20,
+            )
         return self._client
 
     def close(self) -> None:
@@ -71,6 +82,7 @@ class Visit:
         name: str,
         *,
         meta: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
         check: Callable[[Incoming, Reply], None] | None = None,
     ) -> Landed:
         """Land one file, or recognise by a 304 that it is the known one. Sanity is checked before it gets a
@@ -80,7 +92,7 @@ class Visit:
         from cityperf.extract.sanity import check_file
 
         known = self.known.get(name)
-        conditional: dict[str, str] = {}
+        conditional = dict(headers or {})
         if known is not None and known.url == url:
             if known.etag:
                 conditional["If-None-Match"] = known.etag
@@ -94,7 +106,8 @@ class Visit:
 
             reply = client.fetch(url, arriving, headers=conditional, check=sound)
             if reply.status == 304 and known is not None:
-                return Landed(known.file_id, name)
+                told_by = "etag" if "If-None-Match" in conditional else "last_modified"
+                return Landed(known.file_id, name, told_by)
             return self.keep(
                 arriving,
                 name,
@@ -141,7 +154,7 @@ class Visit:
             last_modified=last_modified,
             source_meta=meta,
         )
-        return Landed(file_id, name)
+        return Landed(file_id, name, "hash")
 
 
 def write_page(arriving: Incoming, url: str, body: bytes, request: object | None = None) -> None:

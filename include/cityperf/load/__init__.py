@@ -4,7 +4,8 @@ The bytes go by COPY into a table of the batch's own, committed but attached to 
 The contract's checks and the landing gate look at it there. Then one transaction makes the rows visible,
 moves the cursor and closes the batch. A loader that is killed leaves a table and a batch in state
 'loading'; the next load of the data set removes both. Loads of one data set go one after the other, by an
-advisory lock.
+advisory lock. Which of two deliveries stands is decided by their stamps, not by who loads first: see
+`cityperf.load.order`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cityperf.config import Settings
 from cityperf.errors import FileQuarantined, SourceUnavailable
@@ -22,19 +23,20 @@ from cityperf.errors import FileQuarantined, SourceUnavailable
 if TYPE_CHECKING:
     import psycopg
 
-    from cityperf.load.attach import Counts
+    from cityperf.load.attach import Arrived, Backfill, Counts
     from cityperf.load.batch import Batch
     from cityperf.load.quarantined import BadRow
     from cityperf.load.readers import Reader
     from cityperf.sources import Contract
 
-__all__ = ["BatchResult", "FileQuarantined", "ensure_raw_tables", "load_file", "rebuild"]
+__all__ = ["BatchResult", "FileQuarantined", "backfill_file", "ensure_raw_tables", "load_file", "rebuild"]
 
 LOCK_PATIENCE: Final = 900.0  # seconds to wait for another load of the same data set
 SWAP_ATTEMPTS: Final = 8  # of the last transaction, each waiting at most SWAP_WAIT for readers of the table
 SWAP_WAIT: Final = "5s"
 
 Gate = Callable[..., Any]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -63,32 +65,97 @@ def load_file(
     after which the load can be repeated.
     """
     from cityperf.db import connect
+    from cityperf.load import order
 
-    with connect(settings, "loader", autocommit=True) as db, _one_at_a_time(db, contract.dataset):
+    with connect(settings, "loader", autocommit=True) as db, one_at_a_time(db, contract.dataset):
         _reclaim(db, contract.dataset)
-        row = db.execute(
-            "select name, sha256, url from ops.landed_file where file_id = %s", (file_id,)
-        ).fetchone()
-        if row is None:
-            raise ValueError(
-                f"{contract.dataset}: no landed file has the id {file_id}; extract the source again"
-            )
-        name, sha256, url = row
-        done = _already(db, contract, night, file_id, name)
+        name, _, _ = landed(db, contract, file_id)
+        done = _already(db, contract, file_id, name)
         if done is not None:
             return done
+        stamp = order.stamp_of(db, night, file_id)
+        return _load_delivery(settings, db, contract, night, file_id, stamp, gate)
+
+
+def _load_delivery(
+    settings: Settings,
+    db: psycopg.Connection[Any],
+    contract: Contract,
+    night: date,
+    file_id: int,
+    stamp: str,
+    gate: Gate | None,
+) -> BatchResult:
+    """Load a file that does not stand yet. The caller holds the data set's lock."""
+    from cityperf.load import order
+
+    name, sha256, url = landed(db, contract, file_id)
+    ensure_raw_tables(settings, {contract.dataset: contract}, db)
+    batch = _begin(db, contract, night, file_id, name, stamp)
+    try:
+        nothing_new = order.reason_to_leave(db, batch)
+        if nothing_new is not None:
+            return _leave(db, batch, nothing_new)
+        if _rows_are_there(db, contract, file_id, batch.batch_id):
+            return _stand_again(db, batch)
+        return _load(settings, db, batch, sha256, gate)
+    except FileQuarantined as problem:
+        _hold_file(db, batch, url, problem)
+        raise FileQuarantined(f"{contract.dataset}: {problem}") from None
+    except BaseException as problem:
+        _give_up(db, batch, problem)
+        raise
+
+
+def backfill_file(
+    settings: Settings,
+    contract: Contract,
+    file_id: int,
+    night: date,
+    what: Backfill,
+    *,
+    gate: Gate | None = None,
+) -> BatchResult:
+    """Read a delivery of `night` again from landing and put its rows in the place of those that it has in raw.
+
+    Only where it still stands; what is replaced is kept (`cityperf.load.backfill`). The same checks as for a
+    new file. Raises FileQuarantined when they fail, after which everything is as before.
+    """
+    from dataclasses import replace
+
+    from cityperf.db import connect
+    from cityperf.load import order
+
+    with connect(settings, "loader", autocommit=True) as db, one_at_a_time(db, contract.dataset):
+        _reclaim(db, contract.dataset)
+        name, sha256, _ = landed(db, contract, file_id)
         ensure_raw_tables(settings, {contract.dataset: contract}, db)
-        batch = _begin(db, contract, night, file_id, name)
+        batch = _begin(
+            db, contract, night, file_id, name, order.stamp_before(db, night, file_id), backfill=True
+        )
         try:
-            if _rows_are_there(db, contract, file_id, batch.batch_id):
-                return _stand_again(db, batch)
-            return _load(settings, db, batch, sha256, gate)
-        except FileQuarantined as problem:
-            _hold_file(db, batch, url, problem)
-            raise FileQuarantined(f"{contract.dataset}: {problem}") from None
+            if contract.partition is not None:
+                standing = order.stands_for(db, file_id)
+                what = replace(what, periods=tuple(each for each in what.periods if each in standing))
+                if not what.periods:
+                    return _leave(db, batch, "a newer delivery stands for all these periods already")
+            return _load(settings, db, batch, sha256, gate, what)
         except BaseException as problem:
             _give_up(db, batch, problem)
+            if isinstance(problem, FileQuarantined):
+                raise FileQuarantined(f"{contract.dataset}: {problem}") from None
             raise
+
+
+def landed(db: psycopg.Connection[Any], contract: Contract, file_id: int) -> tuple[str, str, str]:
+    """Name, SHA-256 and address of a landed file."""
+    row = db.execute(
+        "select name, sha256, url from ops.landed_file where file_id = %s", (file_id,)
+    ).fetchone()
+    if row is None:
+        raise ValueError(f"{contract.dataset}: no landed file has the id {file_id}; extract the source again")
+    name, sha256, url = row
+    return name, sha256, url
 
 
 def ensure_raw_tables(settings: Settings, contracts: Mapping[str, Contract], db: Any | None = None) -> None:
@@ -115,18 +182,18 @@ def rebuild(settings: Settings, contract: Contract) -> list[BatchResult]:
     list.
     """
     from cityperf.db import connect
+    from cityperf.load.order import REBUILT
     from cityperf.load.tables import drop, ensure
 
-    with connect(settings, "loader", autocommit=True) as db, _one_at_a_time(db, contract.dataset):
+    with connect(settings, "loader", autocommit=True) as db, one_at_a_time(db, contract.dataset):
         _reclaim(db, contract.dataset)
         deliveries = db.execute(
             """
-            select distinct b.night,
-                coalesce(f.source_meta ->> 'source_modified', '') collate "C" as modified,
-                f.name collate "C" as name, b.file_id
+            select b.night, b.stamp, f.name collate "C" as name, b.file_id, max(b.batch_id) as last
             from ops.batch as b join ops.landed_file as f using (file_id)
             where b.dataset = %s and b.state in ('loaded', 'superseded')
-            order by 1, 2, 3, 4
+            group by 1, 2, 3, 4
+            order by 1, 2, 3, 5
             """,
             (contract.dataset,),
         ).fetchall()
@@ -134,15 +201,18 @@ def rebuild(settings: Settings, contract: Contract) -> list[BatchResult]:
             drop(db, contract)
             ensure(db, contract)
             db.execute(
-                "update ops.batch set state = 'superseded', periods = '{}', message = 'rebuilt from landing' "
-                "where dataset = %s and state = 'loaded'",
-                (contract.dataset,),
+                "update ops.batch set state = 'superseded', periods = '{}', periods_confirmed = '{}', "
+                "message = %s where dataset = %s and state = 'loaded'",
+                (REBUILT, contract.dataset),
             )
             db.execute("delete from ops.cursor where dataset = %s", (contract.dataset,))
-    accepted = contract.model_copy(update={"drift": contract.drift.model_copy(update={"fewer_rows": "warn"})})
-    return [
-        load_file(settings, night, accepted, file_id, gate=_open_gate) for night, _, _, file_id in deliveries
-    ]
+        lenient = contract.drift.model_copy(update={"fewer_rows": "warn"})
+        accepted = contract.model_copy(update={"drift": lenient})
+        return [
+            _already(db, contract, file_id, name)
+            or _load_delivery(settings, db, accepted, night, file_id, stamp, _open_gate)
+            for night, stamp, name, file_id, _ in deliveries
+        ]
 
 
 def _open_gate(*_: object) -> list[Any]:
@@ -154,32 +224,45 @@ def _open_gate(*_: object) -> list[Any]:
 
 # -- the steps of a load -------------------------------------------------------------------------------------
 def _load(
-    settings: Settings, db: psycopg.Connection[Any], batch: Batch, sha256: str, gate: Gate | None
+    settings: Settings,
+    db: psycopg.Connection[Any],
+    batch: Batch,
+    sha256: str,
+    gate: Gate | None,
+    backfill: Backfill | None = None,
 ) -> BatchResult:
-    from cityperf.landing import path_of
+    from cityperf.landing import find
+    from cityperf.load.attach import Arrived, leave_only
     from cityperf.load.batch import fill
     from cityperf.load.checks import check_control_total, hold_bad_rows
     from cityperf.load.readers import open_file
+    from cityperf.load.reconcile import reconcile
 
     contract = batch.contract
-    path = path_of(settings, sha256)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{contract.dataset}: {batch.name} ({sha256}) is in the registry but not in landing; expected "
-            f"{path}; "
-            "restore landing from its backup"
-        )
-    reader = open_file(contract, path, batch.name)
-    period = _period_of_name(db, batch)
+    reader = open_file(contract, find(settings, batch.name, sha256), batch.name)
+    period = period_of_name(db, batch)
     filled = fill(db, batch, reader, period)
     held = [*filled.held, *hold_bad_rows(db, batch, reader, filled.held, filled.rows_in)]
     total = check_control_total(db, batch)
+    counted = reconcile(db, batch, filled.rows_in)
+    left_out = leave_only(db, batch, backfill.periods) if backfill and contract.partition else 0
     _pass_gate(settings, db, batch, gate)
+    arrived = Arrived(
+        filled.rows_in - len(held) - left_out, tuple(reader.new), period, reader.open_end, backfill
+    )
+    return patiently(db, lambda: _finish(db, batch, reader, arrived, filled.rows_in, held, total, counted))
+
+
+def patiently(db: psycopg.Connection[Any], swap: Callable[[], Result]) -> Result:
+    """Run `swap` in a transaction, again if somebody reads the table for long: each time it steps back, so that
+    readers behind it are not kept waiting.
+    """
     for attempt in range(SWAP_ATTEMPTS):
         try:
-            return _finish(db, batch, reader, filled.rows_in, held, total, period)
+            with db.transaction():
+                db.execute("select set_config('lock_timeout', %s, true)", (SWAP_WAIT,))
+                return swap()
         except _lock_errors():
-            # somebody reads the table for long: step back so that readers behind us are not kept waiting
             if attempt == SWAP_ATTEMPTS - 1:
                 raise
             time.sleep(0.5 * 2**attempt)
@@ -190,48 +273,57 @@ def _finish(
     db: psycopg.Connection[Any],
     batch: Batch,
     reader: Reader,
+    arrived: Arrived,
     rows_in: int,
     held: list[BadRow],
     total: Any,
-    period: str | None,
+    rows_at_source: int | None,
 ) -> BatchResult:
     from psycopg.types.json import Jsonb
 
-    from cityperf.load.attach import Arrived, attach
+    from cityperf.load.attach import attach
+    from cityperf.load.order import newer_stands
 
     contract = batch.contract
-    arrived = Arrived(rows_in - len(held), tuple(reader.new), period, reader.open_end)
-    with db.transaction():
-        db.execute("select set_config('lock_timeout', %s, true)", (SWAP_WAIT,))
-        counts = attach(db, batch, arrived)
-        _hold_rows(db, batch, held)
-        notes = [*reader.notes, *_drift_notes(contract, reader), *([counts.note] if counts.note else [])]
-        if held:
-            notes.append(f"{len(held)} rows held: {held[0].reason} (line {held[0].line or held[0].row})")
-        message = "; ".join(notes) or None
-        change = {k: v for k, v in (("new", dict(reader.new)), ("missing", list(reader.missing))) if v}
-        _close_earlier(db, batch)
-        db.execute(
-            "update ops.batch set state = %s, rows_in = %s, rows_loaded = %s, rows_quarantined = %s, "
-            "rows_new = %s, "
-            "rows_changed = %s, rows_unchanged = %s, periods = %s, control_total = %s, schema_change = %s, "
-            "message = %s, ended_at = clock_timestamp() where batch_id = %s",
-            (
-                _state(contract, counts),
-                rows_in,
-                counts.loaded,
-                len(held),
-                counts.new,
-                counts.changed,
-                counts.unchanged,
-                list(counts.periods) if contract.partition else None,
-                total,
-                Jsonb(change) if change else None,
-                message,
-                batch.batch_id,
+    counts = attach(db, batch, arrived)
+    _hold_rows(db, batch, held)
+    notes = [*reader.notes, *_drift_notes(contract, reader), *([counts.note] if counts.note else [])]
+    if contract.partition is None and not arrived.backfill and newer_stands(db, batch):
+        notes.append(f"a newer delivery of {batch.name} stands already")
+    if rows_at_source is not None and rows_at_source != rows_in:
+        notes.append(f"the source counted {rows_at_source:,} rows, the file has {rows_in:,}")
+    if held:
+        notes.append(f"{len(held)} rows held: {held[0].reason} (line {held[0].line or held[0].row})")
+    message = "; ".join(notes) or None
+    change = {k: v for k, v in (("new", dict(reader.new)), ("missing", list(reader.missing))) if v}
+    db.execute(
+        """
+        update ops.batch set state = %s, rows_in = %s, rows_loaded = %s, rows_quarantined = %s, rows_new = %s,
+            rows_changed = %s, rows_unchanged = %s, rows_at_source = %s, periods = %s,
+            periods_confirmed = %s, periods_in = %s, control_total = %s, schema_change = %s, message = %s,
+            ended_at = clock_timestamp()
+        where batch_id = %s
+        """,
+        (
+            _state(contract, counts, arrived),
+            rows_in,
+            counts.loaded,
+            len(held),
+            counts.new,
+            counts.changed,
+            counts.unchanged,
+            rows_at_source,
+            *(
+                list(each) if contract.partition else None
+                for each in (counts.periods, counts.confirmed, counts.brought)
             ),
-        )
-        _move_cursor(db, batch)
+            total,
+            Jsonb(change) if change else None,
+            message,
+            batch.batch_id,
+        ),
+    )
+    _move_cursor(db, batch)
     return BatchResult(
         batch.batch_id,
         rows_in,
@@ -240,14 +332,18 @@ def _finish(
         counts.new,
         counts.changed,
         counts.unchanged,
-        counts.periods,
+        counts.stands_for,
         message,
     )
 
 
-def _state(contract: Contract, counts: Counts) -> str:
-    """A file of which every period has a newer delivery is superseded the moment it arrives."""
-    return "superseded" if contract.partition and not counts.periods else "loaded"
+def _state(contract: Contract, counts: Counts, arrived: Arrived) -> str:
+    """A file of which every period has a newer delivery is superseded the moment it arrives; so is a backfill
+    that found nothing to replace.
+    """
+    if contract.partition:
+        return "loaded" if counts.stands_for else "superseded"
+    return "superseded" if arrived.backfill and not counts.new + counts.changed + counts.gone else "loaded"
 
 
 def _drift_notes(contract: Contract, reader: Reader) -> Iterator[str]:
@@ -258,24 +354,37 @@ def _drift_notes(contract: Contract, reader: Reader) -> Iterator[str]:
 
 
 def _move_cursor(db: psycopg.Connection[Any], batch: Batch) -> None:
-    """An older night never moves the cursor back."""
+    """The name's cursor stands on its latest delivery, whichever was loaded last; of several in one night on
+    a table that keeps them all, only that one counts as loaded.
+    """
+    from cityperf.load.order import REBUILT
+
+    asked = {"dataset": batch.contract.dataset, "name": batch.name, "night": batch.night, "rebuilt": REBUILT}
     db.execute(
-        "insert into ops.cursor (dataset, name, file_id, night) values (%s, %s, %s, %s) on conflict "
-        "(dataset, name) "
-        "do update set file_id = excluded.file_id, night = excluded.night where cursor.night <= "
-        "excluded.night",
-        (batch.contract.dataset, batch.name, batch.file_id, batch.night),
+        """
+        insert into ops.cursor (dataset, name, file_id, night)
+        select b.dataset, f.name, b.file_id, b.night
+        from ops.batch as b join ops.landed_file as f using (file_id)
+        where b.dataset = %(dataset)s and f.name = %(name)s and b.state in ('loaded', 'superseded')
+            and b.message is distinct from %(rebuilt)s
+        order by b.stamp desc, b.night desc, b.batch_id desc limit 1
+        on conflict (dataset, name) do update set file_id = excluded.file_id, night = excluded.night
+        """,
+        asked,
     )
-
-
-def _close_earlier(db: psycopg.Connection[Any], batch: Batch) -> None:
-    """The same name delivered twice in one night: the second stands."""
     if batch.contract.partition is None:
         db.execute(
-            "update ops.batch as b set state = 'superseded' from ops.landed_file as f where f.file_id = "
-            "b.file_id "
-            "and b.dataset = %s and b.night = %s and f.name = %s and b.state = 'loaded' and b.batch_id <> %s",
-            (batch.contract.dataset, batch.night, batch.name, batch.batch_id),
+            """
+            update ops.batch set state = 'superseded'
+            where batch_id in (
+                select b.batch_id
+                from ops.batch as b join ops.landed_file as f using (file_id)
+                where b.dataset = %(dataset)s and f.name = %(name)s and b.night = %(night)s
+                    and b.state = 'loaded' and not b.is_backfill
+                order by b.stamp desc, b.batch_id desc offset 1
+            )
+            """,
+            asked,
         )
 
 
@@ -297,7 +406,7 @@ def _pass_gate(settings: Settings, db: psycopg.Connection[Any], batch: Batch, ga
         )
 
 
-def _period_of_name(db: psycopg.Connection[Any], batch: Batch) -> str | None:
+def period_of_name(db: psycopg.Connection[Any], batch: Batch) -> str | None:
     """The period that the file's name gives, kept by the connector or found in the name itself."""
     import re
 
@@ -324,9 +433,7 @@ def _period_of_name(db: psycopg.Connection[Any], batch: Batch) -> str | None:
 
 
 # -- what is there already -----------------------------------------------------------------------------------
-def _already(
-    db: psycopg.Connection[Any], contract: Contract, night: date, file_id: int, name: str
-) -> BatchResult | None:
+def _already(db: psycopg.Connection[Any], contract: Contract, file_id: int, name: str) -> BatchResult | None:
     """The result of an earlier load if this file needs none: it was loaded tonight, or is the one that
     stands.
     """
@@ -356,12 +463,14 @@ def _already(
 
 def _rows_are_there(db: psycopg.Connection[Any], contract: Contract, file_id: int, batch_id: int) -> bool:
     """Whether a table that keeps all deliveries has this one's rows from an earlier night."""
+    from cityperf.load.order import REBUILT
+
     if contract.partition is not None:
         return False
     row = db.execute(
         "select 1 from ops.batch where file_id = %s and batch_id <> %s and state in ('loaded', 'superseded') "
-        "and message is distinct from 'rebuilt from landing' limit 1",
-        (file_id, batch_id),
+        "and rows_loaded is not null and message is distinct from %s limit 1",
+        (file_id, batch_id, REBUILT),
     ).fetchone()
     return row is not None
 
@@ -377,7 +486,6 @@ def _stand_again(db: psycopg.Connection[Any], batch: Batch) -> BatchResult:
             (batch.file_id, batch.batch_id),
         ).fetchone()
         rows_in, loaded, held = row or (0, 0, 0)
-        _close_earlier(db, batch)
         db.execute(
             "update ops.batch set state = 'loaded', rows_in = %s, rows_loaded = %s, rows_new = 0, "
             "rows_changed = 0, "
@@ -388,13 +496,34 @@ def _stand_again(db: psycopg.Connection[Any], batch: Batch) -> BatchResult:
     return BatchResult(batch.batch_id, rows_in, loaded, held, 0, 0, loaded, (), message)
 
 
-def _begin(db: psycopg.Connection[Any], contract: Contract, night: date, file_id: int, name: str) -> Batch:
+def _leave(db: psycopg.Connection[Any], batch: Batch, reason: str) -> BatchResult:
+    """A delivery that changes nothing: written down with the reason, and that is all."""
+    with db.transaction():
+        db.execute(
+            "update ops.batch set state = 'superseded', message = %s, ended_at = clock_timestamp() where "
+            "batch_id = %s",
+            (reason, batch.batch_id),
+        )
+        _move_cursor(db, batch)
+    return BatchResult(batch.batch_id, 0, 0, 0, 0, 0, 0, (), reason)
+
+
+def _begin(
+    db: psycopg.Connection[Any],
+    contract: Contract,
+    night: date,
+    file_id: int,
+    name: str,
+    stamp: str,
+    *,
+    backfill: bool = False,
+) -> Batch:
     from cityperf.load.batch import Batch
 
     row = db.execute(
-        "insert into ops.batch (dataset, file_id, night, state) values (%s, %s, %s, 'loading') returning "
-        "batch_id",
-        (contract.dataset, file_id, night),
+        "insert into ops.batch (dataset, file_id, night, stamp, is_backfill, state) "
+        "values (%s, %s, %s, %s, %s, 'loading') returning batch_id",
+        (contract.dataset, file_id, night, stamp, backfill),
     ).fetchone()
     if row is None:
         raise RuntimeError("the registry gave no batch id")
@@ -509,7 +638,7 @@ def _lock_errors() -> tuple[type[Exception], ...]:
 
 
 @contextmanager
-def _one_at_a_time(db: psycopg.Connection[Any], dataset: str) -> Iterator[None]:
+def one_at_a_time(db: psycopg.Connection[Any], dataset: str) -> Iterator[None]:
     """The data set's advisory lock. It belongs to the connection, so a loader that dies lets go of it."""
     key = ("cityperf.load", dataset)
     patience = time.monotonic() + LOCK_PATIENCE

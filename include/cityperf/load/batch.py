@@ -5,27 +5,25 @@ The table is `raw.batch_<id>`, like the data set's table plus the columns that a
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import islice
 from typing import Any, Final
 
 import psycopg
 from psycopg import sql
 
 from cityperf.load.header import META
-from cityperf.load.quarantined import BadRow, Quarantined
-from cityperf.load.readers import ASK, CHUNK, Bytes, Reader, Record
+from cityperf.load.quarantined import STOP, BadRow, Quarantined, fingerprint
+from cityperf.load.readers import ASK, CHUNK, Bytes, Reader
+from cityperf.load.totals import leave_out
 from cityperf.sources import Contract
 
 SHARE: Final = 0.2  # of a file's rows; with more bad ones the file itself is in doubt
 MANY: Final = 50_000  # bad rows after which reading on is pointless
 ONE_PERIOD: Final = "one_period"  # the constraint that spares ATTACH a look at every row
-ROWS: Final = 2000  # records written to COPY at once
+LONGEST: Final = 1 << 20  # bytes of a line that COPY is given; longer ones are looked at first
 
 
 @dataclass(frozen=True)
@@ -66,14 +64,46 @@ def fill(db: psycopg.Connection[Any], batch: Batch, reader: Reader, period: str 
     encoding), one pass in Python holds those rows back and loads the others. Raises Quarantined if more
     than a fifth is bad.
     """
+    _refuse_if_stopped(db, batch)
     if reader.bytes is not None:
         try:
             with db.transaction():
-                return _by_server(db, batch, reader, reader.bytes, period)
+                return _without_others(db, batch, reader, _by_server(db, batch, reader, reader.bytes, period))
         except psycopg.DataError:
             pass  # the pass below finds out which rows COPY did not like
     with db.transaction():
-        return _by_record(db, batch, reader, period)
+        return _without_others(db, batch, reader, _by_record(db, batch, reader, period))
+
+
+def _refuse_if_stopped(db: psycopg.Connection[Any], batch: Batch) -> None:
+    """Raises Quarantined while another file of the data set is held with the policy `stop`, unless the contract has
+    changed since. A delivery that was loaded before is only repeated, and passes.
+    """
+    row = db.execute(
+        "select name, night from quarantine.files as q where dataset = %(dataset)s and state = 'held' "
+        "and starts_with(remedy, %(stop)s) and night <= %(night)s and (file_id, name) <> (%(file)s, %(name)s) "
+        "and not exists (select 1 from ops.batch as b where b.file_id = %(file)s "
+        "and b.state in ('loaded', 'superseded')) order by quarantine_id limit 1",
+        {
+            "dataset": batch.contract.dataset, "night": batch.night, "file": batch.file_id, "name": batch.name,
+            "stop": f"{STOP} (contract {fingerprint(batch.contract)})",
+        },
+    ).fetchone()  # fmt: skip
+    if row is not None:
+        raise Quarantined(
+            f"no file of {batch.contract.dataset} that stops it",
+            f"{row[0]!r}, held on {row[1]}",
+            batch.name,
+            "look at that file in quarantine.files first; when it is settled, this one is loaded on the next visit",
+        )
+
+
+def _without_others(db: psycopg.Connection[Any], batch: Batch, reader: Reader, filled: Filled) -> Filled:
+    """What was filled in, without the rows that are no records."""
+    gone = leave_out(db, batch, reader)
+    if gone:
+        refuse_if_many([], filled.rows_in - gone, batch.name)
+    return Filled(filled.rows_in - gone, filled.held)
 
 
 def _make(
@@ -134,7 +164,7 @@ def _by_server(
     ).format(batch.table, names, sql.Literal(source.delimiter), sql.Literal(source.encoding), names)
     with db.cursor() as cursor:
         with source.open() as stream, cursor.copy(statement) as copy:
-            for chunk in _without_trailing_lines(stream):
+            for chunk in _plain_lines(stream, source.delimiter.encode()):
                 copy.write(chunk)
         rows = cursor.rowcount
         if rows == 0:
@@ -156,24 +186,36 @@ def _by_server(
     return Filled(rows)
 
 
-def _without_trailing_lines(stream: Any) -> Iterator[bytes]:
+def _plain_lines(stream: Any, delimiter: bytes) -> Iterator[bytes]:
     """The bytes without empty lines at their end, which COPY would take for ragged rows.
 
-    A line of only a backslash and a point ends the data for servers before 18: such a file goes to the
-    Python pass.
+    What only the Python pass reads well is sent there by psycopg.DataError: a line of only a backslash and a point,
+    which ends the data for servers before 18; rows of delimiters and nothing else; a megabyte without a line end.
     """
-    ends, tail = b"", b"\n"  # line ends not passed on yet; the last bytes, for a marker across two chunks
+    blank = re.compile(rb"[\r\n]" + re.escape(delimiter) + rb"+[\r\n]")
+    hint = b"\n" + delimiter
+    ends, tail = (
+        b"",
+        b"\n",
+    )  # line ends not passed on yet; the last line so far, for what lies across two chunks
     while chunk := stream.read(CHUNK):
         window = tail + chunk
         if b"\\." in window and _END_OF_DATA.search(window):
             raise psycopg.DataError("an end-of-data marker inside the file")
-        tail = window[-4:]
+        if hint in window and blank.search(window):
+            raise psycopg.DataError("a row without a value")
+        line = max(window.rfind(b"\n"), window.rfind(b"\r", -4096), 0)
+        if len(window) - line > LONGEST:
+            raise psycopg.DataError("a line of gigantic length")
+        tail = window[line:][-4096:]
         body = chunk.rstrip(b"\r\n")
         if body:
             yield ends + body if ends else body
             ends = chunk[len(body) :]
         else:
             ends += chunk
+    if blank.search(tail + b"\n"):
+        raise psycopg.DataError("a row without a value")
 
 
 _END_OF_DATA: Final = re.compile(rb"[\r\n]\\\.(?:[\r\n]|$)")
@@ -182,27 +224,18 @@ _END_OF_DATA: Final = re.compile(rb"[\r\n]\\\.(?:[\r\n]|$)")
 def _by_record(db: psycopg.Connection[Any], batch: Batch, reader: Reader, period: str | None) -> Filled:
     _make(db, batch, reader, period)
     names = [*reader.columns, "_row", "_sheet"]
-    statement = sql.SQL("copy {} ({}) from stdin (format csv, freeze, force_null ({}))").format(
-        batch.table,
-        sql.SQL(", ").join(map(sql.Identifier, names)),
-        sql.SQL(", ").join(map(sql.Identifier, reader.columns)),
+    statement = sql.SQL("copy {} ({}) from stdin (format text, null '', freeze)").format(
+        batch.table, sql.SQL(", ").join(map(sql.Identifier, names))
     )
     held: list[BadRow] = []
     rows = 0
     with db.cursor() as cursor, cursor.copy(statement) as copy:
-        records = reader.records()
-        while part := list(islice(records, ROWS)):
-            text = io.StringIO()
-            write = csv.writer(text).writerow
-            for record in part:
-                rows += 1
-                if isinstance(record, Record):
-                    write([*record.values, record.row, record.sheet])
-                else:
-                    held.append(record)
+        for block in reader.blocks():
+            rows += block.size
+            held += block.held
             if len(held) > MANY:
                 break
-            copy.write(text.getvalue().encode())
+            copy.write(block.text.encode())
     refuse_if_many(held, rows, batch.name)
     return Filled(rows, held)
 

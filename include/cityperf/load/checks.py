@@ -1,46 +1,48 @@
 """The contract's own checks, in SQL, on the batch's table: types, required and allowed values, keys,
 control total.
-
-They work on PostgreSQL 15: a value is looked at by pattern and, for dates, by the calendar, and never cast
-before it is known to be castable.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import sql
 
 from cityperf.load.batch import MANY, Batch, refuse_if_many
 from cityperf.load.header import META
-from cityperf.load.quarantined import BadRow, Quarantined
+from cityperf.load.quarantined import BadRow, Quarantined, refusal
 from cityperf.load.readers import Reader, Record
+from cityperf.load.totals import as_amount
+from cityperf.load.types import PATTERNS as PATTERNS
+from cityperf.load.types import words, wrong_type
 from cityperf.sources import Column, Contract
 
-_DAY: Final = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-_CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
-PATTERNS: Final = {
-    "integer": r"^\s*[-+]?[0-9]{1,18}\s*$",
-    "numeric": r"^\s*[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]{1,3})?\s*$",
-    "money": r"^\s*(-?\s*[$]?\s*-?|[(]\s*[$]?)\s*([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?([.][0-9]+)?\s*[)]?\s*$",
-    "date": rf"^\s*{_DAY}([T ]{_CLOCK})?\s*$",
-    "timestamp": rf"^\s*{_DAY}([T ]{_CLOCK})?\s*$",
-    "boolean": r"^\s*([tTfFyYnN01]|[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]|[yY][eE][sS]|[nN][oO])\s*$",
-}
-WORDS: Final = {
-    "integer": "a whole number",
-    "numeric": "a number",
-    "money": "an amount",
-    "date": "a date (YYYY-MM-DD)",
-    "timestamp": "a date and time (YYYY-MM-DD hh:mm)",
-    "boolean": "true or false",
-    "json": "JSON",
-}
+HELD: Final = (
+    "quarantine_row",
+    "quarantine_file",
+    "stop",
+)  # policies under which a wrong value is not loaded
+
+
+class _Case(NamedTuple):
+    """A way for a row to be bad: SQL that is true for such rows, what was expected, and what the policy is."""
+
+    column: str
+    expected: str
+    wrong: sql.Composable
+    policy: str
+
+
+class _Found(NamedTuple):
+    column: str
+    expected: str
+    value: str | None
+    policy: str
 
 
 def hold_bad_rows(
@@ -49,28 +51,31 @@ def hold_bad_rows(
     """Take rows that break the contract out of the batch's table; returns them, each once, with line and
     record.
 
-    Raises Quarantined when they are, with those `held` already, more than a fifth of the file, or when the
-    policy for type errors is to hold the whole file.
+    What is only to be warned of goes into the reader's notes. Raises Quarantined when the bad rows are, with those
+    `held` already, more than a fifth of the file, or when the policy is to hold the whole file.
     """
     contract = batch.contract
-    found = {row: (column, expected, value) for row, column, expected, value in _bad(db, batch, reader)}
+    cases = list(_cases(db, contract, reader))
+    reader.notes.extend(_tolerated(db, batch, [case for case in cases if case.policy == "warn"]))
+    firm = [case for case in cases if case.policy in HELD]
+    found = dict(_bad(db, batch, reader, firm))
     if not found:
         return []
-    policy = contract.drift.type_error
-    if policy == "warn":
-        period = contract.partition.column if contract.partition else None
-        found = {row: what for row, what in found.items() if what[0] == period}  # it has to go somewhere
-        if not found:
-            return []
     rows = _with_lines(contract, reader, found)
-    if policy == "quarantine_file":
-        first = rows[0]
-        raise Quarantined(
-            "no row that breaks the contract",
-            f"{len(rows)}; the first: {first.found!r} in {first.column}",
-            f"{batch.name}, line {first.line}",
-            "mend it at the source or review the contract",
-        )
+    for policy in ("stop", "quarantine_file"):
+        refused = [row for row in rows if found[row.row].policy == policy]
+        if refused:
+            first = refused[0]
+            problem = refusal(
+                contract,
+                policy,
+                "no row that breaks the contract",
+                f"{len(refused)}; the first: {first.found!r} in {first.column}",
+                f"{batch.name}, {f'sheet {first.sheet!r}, ' if first.sheet else ''}line {first.line}",
+                "mend it at the source or review the contract",
+            )
+            if problem:
+                raise problem
     refuse_if_many([*held, *rows], rows_in, batch.name)
     with db.transaction():
         db.execute(sql.SQL("delete from {} where _row = any(%s)").format(batch.table), (list(found),))
@@ -132,36 +137,25 @@ def _refuse_if_it_had_one(db: psycopg.Connection[Any], batch: Batch) -> None:
         )
 
 
-def as_amount(value: sql.Composable) -> sql.Composed:
-    """SQL for text such as '$1,234.50', '(1,049,252.00)' or '-$3.00' as numeric; parentheses mean minus."""
-    return sql.SQL(
-        "nullif(regexp_replace({0}, '[^0-9.]', '', 'g'), '')::numeric * case when {0} ~ '[(-]' then -1 "
-        "else 1 end"
-    ).format(value)
-
-
 def _bad(
-    db: psycopg.Connection[Any], batch: Batch, reader: Reader
-) -> Iterator[tuple[int, str, str, str | None]]:
-    """(row, column, what was expected, value) of the first mistake in each bad row, at most MANY + 1 of
-    them.
-    """
-    cases = list(_conditions(db, batch.contract, reader))
+    db: psycopg.Connection[Any], batch: Batch, reader: Reader, cases: Sequence[_Case]
+) -> Iterator[tuple[int, _Found]]:
+    """(row, the first mistake in it) of each bad row, at most MANY + 1 of them."""
     if cases:
         number = sql.SQL(" ").join(
-            sql.SQL("when {} then {}").format(condition, sql.Literal(index))
-            for index, (_, _, condition) in enumerate(cases)
+            sql.SQL("when {} then {}").format(case.wrong, sql.Literal(index))
+            for index, case in enumerate(cases)
         )
-        any_of = sql.SQL(" or ").join(condition for _, _, condition in cases)
+        any_of = sql.SQL(" or ").join(case.wrong for case in cases)
         query = sql.SQL(
             "select _row, case {} end as mistake, to_jsonb(b) as record from {} as b where {} order by "
             "_row limit {}"
         ).format(number, batch.table, any_of, sql.Literal(MANY + 1))
         for row, index, record in db.execute(query):
-            column, expected, _ = cases[index]
-            yield row, column, expected, record.get(column)
-    keys = batch.contract.keys
-    if keys and all(key in reader.columns for key in keys):
+            case = cases[index]
+            yield row, _Found(case.column, case.expected, record.get(case.column), case.policy)
+    keys, policy = batch.contract.keys, batch.contract.drift.type_error
+    if keys and policy in HELD and all(key in reader.columns for key in keys):
         names = sql.SQL(", ").join(map(sql.Identifier, keys))
         query = sql.SQL(
             "select _row, jsonb_build_array({0}) from (select *, row_number() over (partition by {0} order "
@@ -170,29 +164,44 @@ def _bad(
         ).format(names, batch.table, sql.Literal(MANY + 1))
         for row, values in db.execute(query):
             shown = ", ".join(str(value) for value in values)
-            yield row, ", ".join(keys), f"{', '.join(keys)} once in a file", shown
+            yield row, _Found(", ".join(keys), f"{', '.join(keys)} once in a file", shown, policy)
 
 
-def _conditions(
-    db: psycopg.Connection[Any], contract: Contract, reader: Reader
-) -> Iterator[tuple[str, str, sql.Composable]]:
-    """(column, what is expected, SQL that is true for a bad row)."""
-    types = _column_types(contract, reader)
-    for name, column in types.items():
+def _tolerated(db: psycopg.Connection[Any], batch: Batch, cases: Sequence[_Case]) -> Iterator[str]:
+    """A note for each rule that is only to warn and was broken: how often, and by which value for example."""
+    if not cases:
+        return
+    counts = sql.SQL(", ").join(
+        sql.SQL("count(*) filter (where {0}), min({1}) filter (where {0})").format(
+            case.wrong, sql.Identifier(case.column)
+        )
+        for case in cases
+    )
+    row = db.execute(sql.SQL("select {} from {}").format(counts, batch.table)).fetchone() or ()
+    for case, count, example in zip(cases, row[0::2], row[1::2], strict=True):
+        if count:
+            yield f"{case.column}: {count:,} values are not {case.expected}, such as {example!r}"
+
+
+def _cases(db: psycopg.Connection[Any], contract: Contract, reader: Reader) -> Iterator[_Case]:
+    """Every way in which a row of this file can break the contract."""
+    period = contract.partition.column if contract.partition else None
+    for name, column in _column_types(contract, reader).items():
+        policy = column.on_error or contract.drift.type_error
+        if name == period and policy not in HELD:
+            policy = "quarantine_row"  # it has to go somewhere
         identifier = sql.Identifier(name)
-        wrong = _wrong_type(db, column.type, identifier)
+        wrong = wrong_type(column, identifier, db.info.server_version)
         if wrong is not None:
-            yield name, WORDS[column.type], sql.SQL("({} is not null and {})").format(identifier, wrong)
+            case = sql.SQL("({} is not null and {})").format(identifier, wrong)
+            yield _Case(name, words(column), case, policy)
         if column.required:
-            yield name, "a value", sql.SQL("({} is null)").format(identifier)
+            yield _Case(name, "a value", sql.SQL("({} is null)").format(identifier), policy)
         if column.allowed:
-            yield (
-                name,
-                f"one of {', '.join(column.allowed)}",
-                sql.SQL("({0} is not null and not {0} = any({1}))").format(
-                    identifier, sql.Literal(list(column.allowed))
-                ),
+            case = sql.SQL("({0} is not null and not {0} = any({1}))").format(
+                identifier, sql.Literal(list(column.allowed))
             )
+            yield _Case(name, f"one of {', '.join(column.allowed)}", case, policy)
 
 
 def _column_types(contract: Contract, reader: Reader) -> dict[str, Column]:
@@ -208,31 +217,7 @@ def _column_types(contract: Contract, reader: Reader) -> dict[str, Column]:
     return rules
 
 
-def _wrong_type(db: psycopg.Connection[Any], kind: str, column: sql.Identifier) -> sql.Composable | None:
-    if kind == "text":
-        return None
-    if kind == "json":
-        if db.info.server_version >= 160000:
-            return sql.SQL("not pg_input_is_valid({}, 'json')").format(column)
-        return sql.SQL("{} !~ {}").format(column, sql.Literal(r'^\s*([\[{"]|-?[0-9]|true|false|null)'))
-    matches = sql.SQL("{} ~ {}").format(column, sql.Literal(PATTERNS[kind]))
-    if kind in ("date", "timestamp"):
-        # the 31st of April matches the pattern: ask the calendar, but only for what looks like a date
-        return sql.SQL(
-            "not case when {0} then substr(btrim({1}), 1, 4) <> '0000' and substr(btrim({1}), 9, 2)::int "
-            "<= extract("
-            "day from make_date(greatest(substr(btrim({1}), 1, 4)::int, 1), substr(btrim({1}), 6, 2)::int, "
-            "1) "
-            "+ interval '1 month - 1 day') else false end"
-        ).format(matches, column)
-    if kind == "money":
-        return sql.SQL("not ({} and {} ~ '[0-9]')").format(matches, column)
-    return sql.SQL("not ({})").format(matches)
-
-
-def _with_lines(
-    contract: Contract, reader: Reader, found: dict[int, tuple[str, str, str | None]]
-) -> list[BadRow]:
+def _with_lines(contract: Contract, reader: Reader, found: Mapping[int, _Found]) -> list[BadRow]:
     """Read the file again, up to the last bad row, for the line and the text of each; only needed when some
     are bad.
     """
@@ -241,7 +226,7 @@ def _with_lines(
     for record in reader.records():
         if record.row not in wanted:
             continue
-        column, expected, value = wanted.pop(record.row)
+        column, expected, value, _ = wanted.pop(record.row)
         if isinstance(record, Record):
             text = json.dumps(dict(zip(reader.columns, record.values, strict=True)), ensure_ascii=False)[
                 :4000

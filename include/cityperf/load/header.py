@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from cityperf.load.quarantined import Quarantined
-from cityperf.sources import Contract
+from cityperf.load.quarantined import Quarantined, refusal
+from cityperf.sources import Column, Contract
 
 META: Final = ("_file_id", "_row", "_sheet", "_period", "_night")
 REVIEW: Final = "if the publisher changed the file on purpose, review the contract and load it again"
@@ -31,20 +31,18 @@ class Layout:
     missing: tuple[str, ...] = ()
 
 
-def match_header(contract: Contract, header: Sequence[str], where: str) -> Layout:
-    """The layout for this header. Raises Quarantined if the contract's drift policy refuses it."""
+def match_header(
+    contract: Contract, header: Sequence[str], where: str, elsewhere: Iterable[str] = ()
+) -> Layout:
+    """The layout for this header. Raises Quarantined if the contract's drift policy refuses it.
+
+    `elsewhere` are columns that the file gives in another place than its header.
+    """
     cells = [normal(cell) for cell in header]
     while cells and not cells[-1]:
         cells.pop()
-    read = contract.extract.read
-    if len(header) > read.max_columns:  # nameless ones too: a spreadsheet spills a long cell into thousands
-        raise Quarantined(
-            f"at most {read.max_columns} columns",
-            f"{len(header)} columns, {len(cells)} of them up to the last name",
-            where,
-            "the file looks damaged, for example by a spreadsheet; ask the publisher for the original",
-        )
-    names = _names(contract)
+    check_width(contract, header, where)
+    known = _Names(contract)
     ignored = {normal(each) for each in contract.ignored}
     patterns = [re.compile(column.pattern or "") for column in contract.pattern_columns]
     targets: list[str | None] = [None] * len(header)
@@ -53,14 +51,14 @@ def match_header(contract: Contract, header: Sequence[str], where: str) -> Layou
     new: dict[str, str] = {}
     for position, cell in enumerate(cells):
         original = " ".join(header[position].split())
+        if cell in ignored:
+            continue
         if not cell:
             unnamed.append(position)
             continue
-        if cell in ignored:
-            continue
-        target = names.get(cell)
+        target = known.column(cell)
         if target is None:
-            column = _free(snake(original), taken, names)
+            column = _free(snake(original), taken, known.columns)
             if not any(pattern.search(original.lstrip("\ufeff")) for pattern in patterns):
                 if contract.drift.new_column == "ignore":
                     continue
@@ -76,28 +74,57 @@ def match_header(contract: Contract, header: Sequence[str], where: str) -> Layou
             )
         targets[position] = target
         taken[target] = position
-    unnamed.extend(range(len(cells), len(header)))
-    if new and contract.drift.new_column == "quarantine_file":
+    if "" not in ignored:
+        unnamed.extend(range(len(cells), len(header)))
+    if new and (problem := new_columns(contract, new.values(), where)):
+        raise problem
+    missing = check_missing(contract, {*taken, *elsewhere}, header, where)
+    return Layout(tuple(targets), tuple(unnamed), new, missing)
+
+
+def new_columns(contract: Contract, labels: Iterable[str], where: str) -> Quarantined | None:
+    """The refusal of columns that the contract does not know, if its policy refuses them."""
+    return refusal(
+        contract, contract.drift.new_column, "only the contract's columns", f"also {', '.join(map(repr, labels))}",
+        where, REVIEW,
+    )  # fmt: skip
+
+
+def check_width(contract: Contract, header: Sequence[str], where: str) -> None:
+    """Raises Quarantined for too many columns, nameless ones too: a spreadsheet spills a long cell into thousands."""
+    most = contract.extract.read.max_columns
+    if len(header) > most:
+        named = max((position for position, cell in enumerate(header, 1) if cell.strip()), default=0)
         raise Quarantined(
-            "only the contract's columns", f"also {', '.join(map(repr, new.values()))}", where, REVIEW
+            f"at most {most} columns",
+            f"{len(header)} columns, {named} of them up to the last name",
+            where,
+            "the file looks damaged, for example by a spreadsheet; ask the publisher for the original",
         )
-    return Layout(tuple(targets), tuple(unnamed), new, check_missing(contract, set(taken), header, where))
 
 
 def check_missing(contract: Contract, there: set[str], header: Sequence[str], where: str) -> tuple[str, ...]:
-    """The contract's columns that are not `there`. Raises Quarantined unless the policy only warns."""
+    """The contract's columns that are not `there`, to be told. Raises Quarantined unless the policy lets them go."""
     lacking = [c for c in contract.named_columns if c.name not in there and not c.optional]
-    if lacking and (contract.drift.missing_column == "quarantine_file" or any(c.required for c in lacking)):
-        labels = [repr(c.header[0] if c.header else c.path or c.name) for c in lacking]
-        shown = ", ".join(repr(cell) for cell in header[:20] if cell) + (", ..." if len(header) > 20 else "")
-        raise Quarantined(
-            f"the column{'s' if len(labels) > 1 else ''} {', '.join(labels[:12])}"
-            + (f" and {len(labels) - 12} more" if len(labels) > 12 else ""),
-            f"a header without {'them' if len(labels) > 1 else 'it'}: {shown or 'nothing'}",
-            where,
-            "if the column was renamed, add its new name to `header` in the contract",
-        )
-    return tuple(str(c.name) for c in lacking)
+    if not lacking:
+        return ()
+    policy = contract.drift.missing_column
+    if policy in ("accept", "warn") and any(c.required for c in lacking):
+        policy = "quarantine_file"
+    labels = [repr(c.header[0] if c.header else c.path or c.header_pattern or c.name) for c in lacking]
+    shown = ", ".join(repr(cell) for cell in header[:20] if cell) + (", ..." if len(header) > 20 else "")
+    problem = refusal(
+        contract,
+        policy,
+        f"the column{'s' if len(labels) > 1 else ''} {', '.join(labels[:12])}"
+        + (f" and {len(labels) - 12} more" if len(labels) > 12 else ""),
+        f"a header without {'them' if len(labels) > 1 else 'it'}: {shown or 'nothing'}",
+        where,
+        "if the column was renamed, add its new name to `header` in the contract",
+    )
+    if problem:
+        raise problem
+    return tuple(str(c.name) for c in lacking) if policy == "warn" else ()
 
 
 def find_header(contract: Contract, rows: Sequence[Sequence[str]]) -> int | None:
@@ -107,16 +134,37 @@ def find_header(contract: Contract, rows: Sequence[Sequence[str]]) -> int | None
     If none has them all, the one that has most, so that what is missing can be named; None if no row is
     like it.
     """
-    names = _names(contract)
-    needed = {str(c.name) for c in contract.named_columns if not c.optional}
+    known = _Names(contract)
+    needed = {str(c.name) for c in contract.named_columns if not c.optional and not c.above}
     best, most = None, 0
     for position, row in enumerate(rows):
-        found = {names[cell] for cell in map(normal, row) if cell in names}
+        found = {column for cell in map(normal, row) if (column := known.column(cell))}
         if needed <= found:
             return position
         if len(found & needed) > most:
             best, most = position, len(found & needed)
     return best if most >= min(2, len(needed)) else None
+
+
+def side_by_side(contract: Contract, header: Sequence[str]) -> list[tuple[int, int]]:
+    """(first position, position behind the last) of each table that shares this header row.
+
+    Where the contract speaks of tables side by side, a new one begins where a column comes again that this one has
+    already; nameless columns before it belong to it.
+    """
+    if not contract.extract.read.side_by_side:
+        return [(0, len(header))]
+    known = _Names(contract)
+    parts: list[tuple[int, int]] = []
+    begin, seen = 0, set[str]()
+    for position, cell in enumerate(map(normal, header)):
+        target = known.column(cell) if cell else None
+        if target in seen:
+            parts.append((begin, position))
+            begin, seen = position, set()
+        if target:
+            seen.add(target)
+    return [*parts, (begin, len(header))]
 
 
 @lru_cache(maxsize=4096)
@@ -134,18 +182,38 @@ def snake(text: str) -> str:
     return f"c_{name}" if name[0].isdigit() else name
 
 
-def _names(contract: Contract) -> dict[str, str]:
-    return {
-        normal(header): str(column.name)
-        for column in contract.named_columns
-        for header in (column.header or ((str(column.name),) if not column.path else ()))
-    }
+class _Names:
+    """The contract's columns by the names and patterns that their headers may have."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._exact = {
+            normal(header): str(column.name)
+            for column in contract.named_columns
+            for header in (column.header or _own_name(column))
+        }
+        self._patterns = [
+            (re.compile(column.header_pattern, re.IGNORECASE), str(column.name))
+            for column in contract.named_columns
+            if column.header_pattern
+        ]
+        self.columns = {str(column.name) for column in contract.named_columns}
+
+    def column(self, cell: str) -> str | None:
+        """The column that a normal header stands for, by name before pattern."""
+        found = self._exact.get(cell)
+        if found is None and cell:
+            found = next((name for pattern, name in self._patterns if pattern.search(cell)), None)
+        return found
 
 
-def _free(name: str, taken: Mapping[str, int], names: Mapping[str, str]) -> str:
+def _own_name(column: Column) -> tuple[str, ...]:
+    return () if column.path or column.header_pattern or column.above else (str(column.name),)
+
+
+def _free(name: str, taken: Mapping[str, int], names: Container[str]) -> str:
     """`name`, or with a number behind it if another column has that name."""
     candidate, number = name, 1
-    while candidate in taken or candidate in names.values():
+    while candidate in taken or candidate in names:
         number += 1
         candidate = f"{name}_{number}"
     return candidate

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import Final
 
 from cityperf.errors import FileQuarantined
+from cityperf.sources import Contract
+
+STOP: Final = "stop: nothing more of this data set is loaded until a person has looked"
 
 
 class Quarantined(FileQuarantined):
@@ -18,6 +23,30 @@ class Quarantined(FileQuarantined):
 
     def __str__(self) -> str:
         return f"expected {self.expected}, found {self.found}; at {self.where}; {self.remedy}"
+
+
+def refusal(
+    contract: Contract, policy: str, expected: str, found: str, where: str, remedy: str
+) -> Quarantined | None:
+    """The refusal that a drift policy asks for; None where it only accepts or warns.
+
+    `stop` is told by its remedy, which names the contract as it stood: while such a file is held, the data set's
+    other files are held too, until the contract was changed or the hold was set to 'released'.
+    """
+    if policy == "quarantine_file":
+        return Quarantined(expected, found, where, remedy)
+    if policy == "stop":
+        return Quarantined(
+            expected, found, where,
+            f"{STOP} (contract {fingerprint(contract)}): {remedy}; or, if the contract is right, set the state of "
+            "its row in quarantine.files to 'released'",
+        )  # fmt: skip
+    return None
+
+
+def fingerprint(contract: Contract) -> str:
+    """A short name for what the contract says now."""
+    return hashlib.sha256(contract.model_dump_json().encode()).hexdigest()[:10]
 
 
 @dataclass(frozen=True)

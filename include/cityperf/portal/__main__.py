@@ -1,4 +1,4 @@
-"""`python -m cityperf.portal --profile sample|replay --port N`: serve until stopped."""
+"""`python -m cityperf.portal --profile sample|replay [--host ADDRESS] --port N`: serve until stopped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the server; exit status 2 when the profile cannot be served (a replay.yml with an error in it)."""
     parser = argparse.ArgumentParser(prog="python -m cityperf.portal", description=__doc__)
     parser.add_argument("--profile", choices=["sample", "replay"], default="sample")
-    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (0.0.0.0: all)")
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
     parser.add_argument("--replay", type=Path, help="the replay.yml (default: CITYPERF_REPLAY)")
     parser.add_argument("--access-log", type=Path, help="write one line per request to this file")
     chosen = parser.parse_args(arguments)
@@ -25,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     import uvicorn
 
+    from cityperf.portal import sftp
     from cityperf.portal.answers import Portal
     from cityperf.portal.app import application
 
@@ -42,8 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
             print(error, file=sys.stderr)
             return 2
     config = uvicorn.Config(
-        application(portal, settings.base / "faults.json", chosen.profile),
-        host="127.0.0.1",
+        application(
+            portal, settings.base / "faults.json", chosen.profile, sftp=sftp.beside(portal, chosen.host).told
+        ),
+        host=chosen.host,
         port=chosen.port,
         log_config=None,
         log_level="critical",

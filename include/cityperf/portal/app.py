@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import date
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
@@ -25,12 +25,19 @@ class ConnectionDropped(Exception):
     """Raised inside a response to make the server drop the connection, as a fault asks."""
 
 
-def application(portal: Portal, faults_file: Path, profile: str) -> Starlette:
-    """The ASGI application over one profile's portal; faults come from `faults_file` while it exists."""
+def application(
+    portal: Portal, faults_file: Path, profile: str, sftp: Mapping[str, Any] | None = None
+) -> Starlette:
+    """The ASGI application over one profile's portal; faults come from `faults_file` while it exists, and
+    `sftp` says how to reach the SFTP server beside it.
+    """
     injected = faults.Faults(faults_file)
 
     async def healthz(_request: Request) -> Response:
         return JSONResponse({"status": "ok", "profile": profile})
+
+    async def beside(_request: Request) -> Response:
+        return JSONResponse(dict(sftp or {}))
 
     async def serve(request: Request) -> Response:
         night_text = request.headers.get(NIGHT_HEADER, "")
@@ -52,7 +59,11 @@ def application(portal: Portal, faults_file: Path, profile: str) -> Starlette:
         return await run_in_threadpool(_respond, request, answer)
 
     methods = ["GET", "HEAD", "POST"]
-    routes = [Route("/healthz", healthz), Route("/{address:path}", serve, methods=methods)]
+    routes = [
+        Route("/healthz", healthz),
+        Route("/sftp", beside),
+        Route("/{address:path}", serve, methods=methods),
+    ]
     return Starlette(routes=routes, exception_handlers={Exception: _failed})
 
 
@@ -150,6 +161,8 @@ def _spoiled(rule: faults.Rule, answer: Answer) -> Response:
             return StreamingResponse(_dripping(content, chunk, seconds), media_type=media, headers=headers)
         case faults.HalfBody(keep=keep):
             headers = _headers(answer) | {"Content-Length": str(len(content))}
+            if answer.file:
+                headers["Accept-Ranges"] = "bytes"  # as without the fault: the rest may be asked for
             part = content[: int(len(content) * keep)]
             return StreamingResponse(_dropping(part), media_type=media, headers=headers)
         case faults.Timeout():

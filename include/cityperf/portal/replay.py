@@ -82,16 +82,39 @@ class UrlEntry(_Entry):
 
 
 class CkanEntry(_Entry):
+    """A package put together from files, or as it was recorded: the result of `package_show` and, for tables
+    of the datastore, the results of `datastore_search`.
+    """
+
     package: str
     base: str = Field(default=f"https://{ckan.HOST}", pattern=r"^https?://")
     title: str | None = None
-    resources: tuple[FileEntry, ...] = Field(min_length=1)
+    resources: tuple[FileEntry, ...] = ()
+    recorded: str | None = None
+    datastore: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _files_or_recording(self) -> CkanEntry:
+        if bool(self.resources) == bool(self.recorded):
+            raise ValueError("expected either `resources` or `recorded`")
+        if self.datastore and not self.recorded:
+            raise ValueError("`datastore` needs `recorded`, the package whose tables it holds")
+        return self
 
 
 class WdsEntry(_Entry):
-    """Recorded calls: JSON files with request {method, uri, body} and response."""
+    """`files`: recorded calls, JSON with request {method, uri, body} and response. `tables`: full-table zips
+    named as the service names them, each with the table's recorded metadata beside it as `<product>.json`.
+    """
 
-    files: tuple[str, ...] = Field(min_length=1)
+    files: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _something(self) -> WdsEntry:
+        if not self.files and not self.tables:
+            raise ValueError("expected `files`, `tables` or both")
+        return self
 
 
 class LayerEntry(_Entry):
@@ -143,6 +166,7 @@ class Known:
     urls: Mapping[str, Listed] = field(default_factory=dict)
     packages: Mapping[tuple[str, str], Listed] = field(default_factory=dict)
     wds: tuple[str, ...] = ()
+    tables: tuple[Listed, ...] = ()  # of patterns
     layers: Mapping[str, Listed] = field(default_factory=dict)
     drop: Mapping[str, Listed] = field(default_factory=dict)
 
@@ -210,9 +234,10 @@ class ReplayPortal:
             return None
         return (
             self._plain(ask, known)
+            or self._recorded_package(ask, known)
             or self._package(ask, known)
             or self._layer(ask, known)
-            or (self._vectors(ask, known) if ask.host == wds.HOST and known.wds else None)
+            or (self._statcan(ask, known) if ask.host == wds.HOST else None)
         )
 
     def drops(self, folder: str, night: date) -> Mapping[str, Make] | None:
@@ -253,9 +278,7 @@ class ReplayPortal:
                 continue
             when = _moment(entry.last_modified) or _evening(listed.night, 0)
             if entry.envelope == "ckan":
-                result = json.loads(found.read_bytes())
-                body = {"help": f"{ask.url}", "success": True, "result": result}
-                return json_answer(body, last_modified=when)
+                return ckan.enveloped(ask, found.read_bytes(), last_modified=when)
             return file_answer(found, last_modified=when, media=entry.content_type)
         return None
 
@@ -272,12 +295,35 @@ class ReplayPortal:
         return resolved if resolved.is_file() and resolved.is_relative_to(root) else None
 
     # -- CKAN packages ---------------------------------------------------------------------------------------
+    def _recorded_package(self, ask: Ask, known: Known) -> Answer | None:
+        """The recorded result of the action that is asked for, its bytes untouched."""
+        for (host, name), listed in known.packages.items():
+            entry: CkanEntry = listed.entry
+            if host != ask.host or not entry.recorded:
+                continue
+            when = _evening(listed.night, 0)
+            shown = self._files(entry.recorded)[0].read_bytes()
+            action = ckan.action_of(ask)
+            asked = ckan.arguments(ask)
+            if action == "package_show" and asked.get("id") in (name, json.loads(shown).get("id")):
+                return ckan.enveloped(ask, shown, last_modified=when)
+            if action == "datastore_search":
+                for path in (p for pattern in entry.datastore for p in self._files(pattern)):
+                    page = path.read_bytes()
+                    content = json.loads(page)
+                    if str(asked.get("limit")) == "0" and ckan.answers(content, asked | {"limit": 32_000}):
+                        page = json.dumps(content | {"limit": 0, "records": []}).encode()  # only a count
+                    elif not ckan.answers(content, asked):
+                        continue
+                    return ckan.enveloped(ask, page, last_modified=when)
+        return None
+
     def _package(self, ask: Ask, known: Known) -> Answer | None:
         packages = []
         for (host, name), listed in known.packages.items():
-            if host != ask.host:
-                continue
             entry: CkanEntry = listed.entry
+            if host != ask.host or entry.recorded:
+                continue
             resources = tuple(
                 ckan.Resource(
                     package=name,
@@ -326,6 +372,30 @@ class ReplayPortal:
         return None
 
     # -- Statistics Canada -----------------------------------------------------------------------------------
+    def _statcan(self, ask: Ask, known: Known) -> Answer | None:
+        tables = self._tables(known)
+        found = wds.table_answer(ask, tables) or (self._vectors(ask, known) if known.wds else None)
+        action, _, day = ask.path.removeprefix(f"{wds.ROOT}/").strip("/").partition("/")
+        if found is None and tables and action == "getChangedCubeList" and day:
+            return json_answer(wds.success(wds.changed_on(tables, day)))
+        return found
+
+    def _tables(self, known: Known) -> dict[int, wds.Table]:
+        """The whole tables that are listed, by product number."""
+        tables: dict[int, wds.Table] = {}
+        for listed in known.tables:
+            for path in self._files(listed.entry):
+                found = _ZIP_NAME.match(path.name)
+                if not found:
+                    continue
+                product, language = int(found[1]), found[2]
+                cube = _cube(path.with_name(f"{product}.json"), product, listed.night)
+                released = _moment(datetime.fromisoformat(str(cube["releaseTime"])))
+                zips = dict(tables[product].zips) if product in tables else {}
+                zips[language] = functools.partial(file_answer, path, last_modified=released)
+                tables[product] = wds.Table(product, cube, zips)
+        return tables
+
     def _vectors(self, ask: Ask, known: Known) -> Answer | None:
         calls = _recorded_calls(tuple(str(p) for pattern in known.wds for p in self._files(pattern)))
         body = ask.json() if ask.method == "POST" else None
@@ -380,6 +450,17 @@ def _assembled(action: str, body: Any, items: Mapping[int, wds.Item]) -> list[wd
             return [items.get(v) or wds.failed(v) for v in wanted]
 
 
+_ZIP_NAME: Final = re.compile(r"^(\d{8})-(eng|fra)\.zip$")
+
+
+def _cube(path: Path, product: int, night: date) -> dict[str, Any]:
+    """A table's recorded metadata; where there is none, a release on the morning of the night that lists it."""
+    if not path.is_file():
+        return {"productId": str(product), "releaseTime": f"{night.isoformat()}T08:30"}
+    recorded: dict[str, Any] = json.loads(path.read_bytes())
+    return recorded
+
+
 @dataclass(frozen=True)
 class _Call:
     method: str
@@ -420,12 +501,14 @@ def _accumulate(nights: Iterable[NightEntry]) -> dict[date, Known]:
         layers = {u: v for u, v in before.layers.items() if not _matches(u, gone.layers)}
         drop = {f: v for f, v in before.drop.items() if not _matches(f, gone.drop)}
         recorded = () if gone.wds else before.wds
+        tables = () if gone.wds else before.tables
         urls |= {e.url: Listed(entry.night, e) for e in entry.urls}
         packages |= {(urlsplit(e.base).hostname or "", e.package): Listed(entry.night, e) for e in entry.ckan}
         layers |= {e.layer: Listed(entry.night, e) for e in entry.arcgis}
         drop |= {folder: Listed(entry.night, files) for folder, files in entry.drop.items()}
         recorded += tuple(pattern for e in entry.wds for pattern in e.files)
-        now = Known(urls, packages, recorded, layers, drop)
+        tables += tuple(Listed(entry.night, pattern) for e in entry.wds for pattern in e.tables)
+        now = Known(urls, packages, recorded, tables, layers, drop)
         known[entry.night] = now
     return known
 
@@ -436,7 +519,9 @@ def _patterns(known: Known) -> Iterable[str]:
             yield listed.entry.file
     for listed in known.packages.values():
         yield from (e.file for e in listed.entry.resources)
+        yield from filter(None, [listed.entry.recorded, *listed.entry.datastore])
     yield from known.wds
+    yield from (listed.entry for listed in known.tables)
     yield from (listed.entry.file for listed in known.layers.values())
     for listed in known.drop.values():
         yield from (e.file for e in listed.entry)

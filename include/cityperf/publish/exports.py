@@ -56,6 +56,11 @@ LICENCES: Final = {
         "Source: Statistics Canada. Reproduced and distributed on an as-is basis with the permission of "
         "Statistics Canada.",
     ),
+    "OGL-Ontario": (
+        "Open Government Licence - Ontario",
+        "https://www.ontario.ca/page/open-government-licence-ontario",
+        "Contains information licensed under the Open Government Licence - Ontario.",
+    ),
     "BoC-Terms": (
         "Bank of Canada terms of use",
         "https://www.bankofcanada.ca/terms/",

@@ -217,9 +217,9 @@ def _record(settings: Settings, number: int, folder: Path) -> int:
             ],
         )
         connection.execute(
-            "insert into ops.release_input (number, file_id) select distinct %s::integer, file_id from "
-            "ops.cursor",
-            (number,),
+            "insert into ops.release_input (number, file_id) select %s::integer, file_id from ops.cursor "
+            "union select %s::integer, file_id from ops.batch where state = 'loaded' and cardinality(periods) > 0",
+            (number, number),
         )
         return restatements.record(connection, number)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
-from cityperf.extract.refusal import Refused
+from cityperf.extract import ckan
 from cityperf.extract.visit import Landed, Visit
+from cityperf.sources import Regex
 
 _SUFFIXES: Final = {
     ".csv": "CSV",
@@ -33,37 +33,47 @@ _READABLE: Final = {
 
 
 def fetch(
-    visit: Visit, *, base_url: str, package: str, match: str, allow_hosts: tuple[str, ...] = ()
+    visit: Visit,
+    *,
+    base_url: str,
+    package: str,
+    match: Regex,
+    trust_last_modified: bool = False,
+    allow_hosts: tuple[str, ...] = (),
 ) -> Iterator[Landed]:
     """Lands every matching resource, the earliest modified first, so that the last one is the latest
     delivery.
 
     `match` is searched in the resource's name, then in its file's name; named groups go into the manifest.
     Other formats of the same resource (the portal keeps CSV, XML and JSON copies) are passed over.
+    `trust_last_modified`: a file of which the catalogue still says the same time, size and address is not
+    even asked for. Only for portals that are known to keep these in step with the file.
     """
     client = visit.client(base_url, also=allow_hosts)
-    address = f"{base_url.rstrip('/')}/api/3/action/package_show?id={quote(package)}"
-    _, answer = client.page(address, what="a CKAN package as JSON")
-    result = answer.get("result") if isinstance(answer, dict) else None
-    if not isinstance(result, dict) or not answer.get("success", True):
-        raise Refused("a CKAN package with resources", str(answer)[:120], address, "check the package's name")
-    chosen = choose(result.get("resources") or [], match, visit.contract.extract.read.format)
+    address, found = ckan.resources(client, base_url, package)
+    chosen = choose(found, match, visit.contract.extract.read.format)
     if not chosen:
-        names = (
-            ", ".join(repr(each.get("name")) for each in result.get("resources") or [])
-            or "no resource at all"
-        )
-        raise Refused(
-            f"a resource that matches {match!r}", names, address, "check `match` against the new names"
-        )
+        raise ckan.no_match(match, found, address)
     for name, groups, resource in chosen:
         meta = {
             "resource_id": resource.get("id"),
             "resource_name": resource.get("name"),
-            "source_modified": modified(resource),
+            "source_modified": ckan.modified(resource),
+            "source_size": resource.get("size"),
             "groups": groups,
         }
-        yield visit.download(client, str(resource["url"]), name, meta=meta)
+        url = str(resource["url"])
+        known = visit.known.get(name)
+        if trust_last_modified and known and known.url == url and _said_the_same(known.meta, meta):
+            yield Landed(known.file_id, name, "stamp")
+        else:
+            yield visit.download(client, url, name, meta=meta)
+
+
+def _said_the_same(known: dict[str, Any], now: dict[str, Any]) -> bool:
+    return bool(now["source_modified"]) and all(
+        known.get(what) == now[what] for what in ("resource_id", "source_modified", "source_size")
+    )
 
 
 def choose(
@@ -87,22 +97,13 @@ def choose(
     # taken.
     copied = {r.get("datastore_resource_id") for _, _, r in hits if r.get("is_datastore_cache_file")}
     hits = [hit for hit in hits if hit[2].get("id") not in copied]
-    hits.sort(key=lambda hit: (modified(hit[2]), hit[0], str(hit[2].get("id"))))
+    hits.sort(key=lambda hit: (ckan.modified(hit[2]), hit[0], str(hit[2].get("id"))))
     seen: dict[str, int] = {}
     unique = []
     for name, groups, resource in hits:
         seen[name] = seen.get(name, 0) + 1
         unique.append((name if seen[name] == 1 else f"{resource.get('name')} {name}", groups, resource))
     return unique
-
-
-def modified(resource: dict[str, Any]) -> str:
-    """The resource's own time stamp as sortable text; CKAN writes it with and without T and microseconds."""
-    text = str(resource.get("last_modified") or resource.get("created") or "")
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=None).isoformat(timespec="microseconds")
-    except ValueError:
-        return text
 
 
 def _format(resource: dict[str, Any], file_name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 
 from cityperf.config import Settings, tonight
@@ -15,17 +15,23 @@ from cityperf.portal.sample import (
     commitments,
     crime,
     dashboard,
+    fir,
     neighbourhoods,
+    recipes,
+    ridership,
     service_requests,
     statcan,
     ttc,
+    ttc_surface,
     valet,
 )
 from cityperf.portal.sample.world import Cache, World
 
 _PACKAGES = (ttc, budget, service_requests, neighbourhoods)
-_SERVICES = (dashboard, statcan, valet, crime)
-_DROPS = {module.FOLDER: module.drops for module in (benchmarks, commitments)}
+_SERVICES = (dashboard, statcan, valet, crime, fir, recipes)
+_DROPS: dict[str, Callable[[World, date], Mapping[str, Make]]] = {
+    module.FOLDER: module.drops for module in (benchmarks, commitments, ridership)
+}
 
 
 class SamplePortal:
@@ -37,6 +43,8 @@ class SamplePortal:
         self.world = World(settings.seed, settings.scale, cache)
         for module in _PACKAGES:
             ckan.package_uuid(module.PACKAGE)
+        for mode in ttc_surface.MODES:
+            ckan.package_uuid(mode.package)
 
     def latest_night(self) -> date:
         return tonight()
@@ -44,10 +52,14 @@ class SamplePortal:
     def answer(self, ask: Ask) -> Answer | None:
         if ask.host == ckan.HOST:
             return ckan.answer(ask, packages(self.world, ask.night)) or ckan.not_found(ask)
+        if others := tuple(recipes.packages(self.world, ask.host, ask.night)):
+            return ckan.answer(ask, others) or ckan.not_found(ask)
         return next((found for s in _SERVICES if (found := s.answer(self.world, ask))), None)
 
     def drops(self, folder: str, night: date) -> Mapping[str, Make] | None:
-        return _DROPS[folder](self.world, night) if folder in _DROPS else None
+        if folder in _DROPS:
+            return _DROPS[folder](self.world, night)
+        return recipes.drops(self.world, folder, night)
 
     def missing(self, address: str, night: date) -> Answer:
         return json_answer({"error": f"the sample has nothing at {address} on {night}"}, status=404)
@@ -56,4 +68,5 @@ class SamplePortal:
 @functools.lru_cache(maxsize=8)
 def packages(world: World, night: date) -> tuple[ckan.Package, ...]:
     """The CKAN packages as of a night."""
-    return tuple(module.package(world, night) for module in _PACKAGES)
+    written = tuple(module.package(world, night) for module in _PACKAGES)
+    return (*written, *ttc_surface.packages(world, night), *recipes.packages(world, ckan.HOST, night))

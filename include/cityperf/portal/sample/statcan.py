@@ -17,8 +17,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from cityperf.portal import wds
+from cityperf.portal import sdmx, wds
 from cityperf.portal.answers import Answer, Ask, file_answer, json_answer
+from cityperf.portal.sample import statcan_products, statcan_tables
 from cityperf.portal.sample.world import World, at, first_of_month
 
 _MONTHLY, _ANNUAL = 6, 12
@@ -214,7 +215,12 @@ def answer(world: World, ask: Ask) -> Answer | None:
     """The service's answer as of the night; None when the address is not one of its calls."""
     if ask.host != wds.HOST:
         return None
-    if ask.path.startswith("/n1/tbl/csv/"):
+    if ask.path.startswith(f"{sdmx.ROOT}/"):
+        return sdmx.answer(ask, statcan_tables.dataflows(world, ask.night))
+    whole = wds.table_answer(ask, statcan_products.tables(world, ask.night))
+    if whole is not None:
+        return whole
+    if ask.path.startswith(wds.ZIPS):
         return _table_zip(world, ask)
     if not ask.path.startswith(f"{wds.ROOT}/"):
         return None
@@ -250,12 +256,19 @@ def _call(world: World, ask: Ask, action: str, arguments: list[str]) -> Answer |
             return json_answer(wds.in_service_order(items))
         case "getCubeMetadata":
             products = [int(entry["productId"]) for entry in body]
-            return json_answer([_cube(world, p, ask.night) for p in products])
+            tables = statcan_products.tables(world, ask.night)
+            return json_answer(
+                [
+                    wds.success(dict(tables[p].cube)) if p in tables else _cube(world, p, ask.night)
+                    for p in products
+                ]
+            )
         case "getChangedCubeList" | "getChangedSeriesList":
             day = date.fromisoformat(arguments[0]) if arguments else ask.night
-            return json_answer(
-                wds.success(_changed(world, day, ask.night, cubes=action == "getChangedCubeList"))
-            )
+            cubes = action == "getChangedCubeList"
+            whole = statcan_products.tables(world, ask.night) if cubes and day <= ask.night else {}
+            changed = _changed(world, day, ask.night, cubes=cubes)
+            return json_answer(wds.success([*changed, *wds.changed_on(whole, day.isoformat())]))
         case "getFullTableDownloadCSV":
             language = {"en": "eng", "fr": "fra"}[arguments[1] if len(arguments) > 1 else "en"]
             return json_answer(

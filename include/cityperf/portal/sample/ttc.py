@@ -34,12 +34,12 @@ PACKAGE: Final = "ttc-subway-delay-data"
 HEADER: Final = ("Date", "Time", "Day", "Station", "Code", "Min Delay", "Min Gap", "Bound", "Line", "Vehicle")
 _A_YEAR_OLD: Final = 13_000  # incidents a year in the workbooks
 _A_YEAR_NEW: Final = 18_000  # and in the CSV, which is cheap to write
-_DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_SEASON: Final = (1.18, 1.12, 1.02, 0.95, 0.94, 0.96, 0.97, 0.95, 0.98, 1.0, 1.02, 1.1)
+DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+SEASON: Final = (1.18, 1.12, 1.02, 0.95, 0.94, 0.96, 0.97, 0.95, 0.98, 1.0, 1.02, 1.1)
 # how a day's incidents fall on its hours: from midnight, then from noon
 _MORNING: Final = (2.2, 2, 0.7, 0.2, 0.2, 2, 5, 6.5, 7, 5.2, 4.4, 4.4)
 _AFTERNOON: Final = (4.6, 4.8, 5, 5.6, 6.4, 6.8, 6, 4.8, 4.4, 4.4, 4.2, 3.4)
-_HOURS: Final = np.array([*_MORNING, *_AFTERNOON])
+HOURS: Final = np.array([*_MORNING, *_AFTERNOON])
 _LINES: Final = ("YU/BD", "YU / BD", "YU & BD", "BD/YU", "YUS/BD", "YUS", "69 WARDEN SOUTH")
 _SHEETS: Final = (
     ("January{yy}", "Feb {yy}", "March '{yy}", "April '{yy}", "May '{yy}", "June {yy}", "July {yy}",
@@ -110,18 +110,18 @@ def incidents(world: World, year: int, month: int) -> tuple[Incident, ...]:
     a_year = _A_YEAR_OLD if year < 2025 else _A_YEAR_NEW
     trend = 1 + 0.02 * (year - 2023)
     number = world.count(
-        a_year / 12 * _SEASON[month - 1] * trend * (1 + 0.06 * world.bell("ttc month", year, month))
+        a_year / 12 * SEASON[month - 1] * trend * (1 + 0.06 * world.bell("ttc month", year, month))
     )
     days = [date.fromordinal(o) for o in range(first.toordinal(), last.toordinal() + 1)]
     by_day = np.array([1.0 if d.weekday() < 5 else 0.75 for d in days]) * rng.gamma(30, 1 / 30, len(days))
     on_day = rng.choice(len(days), number, p=by_day / by_day.sum())
-    hour = rng.choice(24, number, p=_HOURS / _HOURS.sum())
+    hour = rng.choice(24, number, p=HOURS / HOURS.sum())
     minute = rng.integers(0, 60, number)
     order = np.lexsort((minute, hour, on_day))
     stations = [s for s in table("ttc_stations") if s["line"] != "SRT" or first <= _LAST_SRT_DAY]
-    station = _pick(rng, [float(s["weight"]) for s in stations], number)
+    station = pick(rng, [float(s["weight"]) for s in stations], number)
     codes = table("ttc_codes")
-    code = _pick(rng, [float(c["weight"]) for c in codes], number)
+    code = pick(rng, [float(c["weight"]) for c in codes], number)
     delays = np.array([float(c["delays"]) for c in codes])[code] * 0.95 + 0.04
     minutes = np.where(rng.random(number) < delays, 3 + rng.geometric(0.19, number) + _long(rng, number), 0)
     gap = np.where(minutes > 0, minutes + rng.integers(2, 7, number), 0)
@@ -150,7 +150,7 @@ def incidents(world: World, year: int, month: int) -> tuple[Incident, ...]:
             line = _LINES[int(lucky[2, i] / 0.012 * len(_LINES))]
         rows.append(
             (
-                day, f"{hour[source]:02d}:{minute[source]:02d}", _DAYS[day.weekday()], place["station"],
+                day, f"{hour[source]:02d}:{minute[source]:02d}", DAYS[day.weekday()], place["station"],
                 codes[int(code[i])]["code"], int(minutes[i]), int(gap[i]), bound, line, vehicle,
             )
         )  # fmt: skip
@@ -167,9 +167,10 @@ def incidents(world: World, year: int, month: int) -> tuple[Incident, ...]:
     return tuple(rows)
 
 
-def _pick(
+def pick(
     rng: np.random.Generator, weights: list[float], number: int
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """`number` positions in `weights`, drawn in proportion to them."""
     share = np.array(weights)
     return rng.choice(len(weights), number, p=share / share.sum())
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Final
 
 import xlsxwriter
 
-Cell = str | int | float | date | None
+Cell = str | int | float | date | time | None
 _EPOCH: Final = date(1899, 12, 30)
 
 
@@ -18,6 +18,7 @@ def write(path: Path, sheets: Iterable[tuple[str, Iterable[Sequence[Cell]]]], cr
     book = xlsxwriter.Workbook(str(path), {"in_memory": True})
     book.set_properties({"created": created.replace(tzinfo=None), "author": "", "title": ""})
     day = book.add_format({"num_format": "yyyy-mm-dd"})
+    clock = book.add_format({"num_format": "hh:mm:ss"})
     plain = book.add_format({"locked": True})
     for name, rows in sheets:
         sheet = book.add_worksheet(name)
@@ -32,6 +33,9 @@ def write(path: Path, sheets: Iterable[tuple[str, Iterable[Sequence[Cell]]]], cr
                         sheet.write_blank(at_row, at_column, "", plain)
                 elif isinstance(cell, date):
                     sheet.write_number(at_row, at_column, (cell - _EPOCH).days, day)
+                elif isinstance(cell, time):
+                    seconds = cell.hour * 3600 + cell.minute * 60 + cell.second
+                    sheet.write_number(at_row, at_column, seconds / 86_400, clock)
                 else:
                     sheet.write_number(at_row, at_column, cell)
     book.close()

@@ -1,16 +1,18 @@
-"""CSV into raw against `psql \\copy` into the same columns and defaults.
+"""CSV into raw against its peers: `psql \\copy` into the same columns and defaults, pandas.to_sql, and dlt.
 
-    python tests/benchmarks/bench_copy.py [--rows 2000000] [--rounds 3]
+    ./cityperf bench load [--rows 2000000] [--rounds 3] [--no-peers]
 
-Makes a file of nine text columns (about 294 MB at 2,000,000 rows), starts a PostgreSQL of its own in a
-temporary home, and runs both ways alternately. `copy` is the loader's own COPY into the batch table; `load`
-is the whole `load_file` with the contract's checks and the attach, without the Great Expectations gate.
+Makes a file of nine text columns (about 280 MB at 2,000,000 rows), starts a PostgreSQL of its own in a
+temporary home, and runs all ways in turn. `copy` is the loader's own COPY into the batch table; `load` is the
+whole `load_file` with the contract's checks and the attach, without the Great Expectations gate. The slow
+peers load the first 500,000 rows, once. dlt runs in an environment of its own, made from peers.lock.
 Prints rows per second, the ratios of the medians, and the loader's peak memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import random
 import resource
@@ -21,10 +23,17 @@ import tempfile
 import time
 from datetime import date
 from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "include"))
 
+from cityperf.config import Settings
+
 NIGHT = date(2026, 11, 20)
+FEW = 500_000  # rows for the slow peers
 CONTRACT = """\
 dataset: bench_rows
 title: Benchmark rows
@@ -78,11 +87,11 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-peers", action="store_true", help="only psql and ours")
     parser.add_argument("--home", type=Path, help="a home whose PostgreSQL runs already; else one is started")
     options = parser.parse_args()
 
     from cityperf import postgres
-    from cityperf.config import Settings
 
     with tempfile.TemporaryDirectory(prefix="cityperf-bench-") as folder:
         Path(folder).chmod(0o755)
@@ -90,15 +99,14 @@ def main() -> None:
         if options.home is None:
             postgres.start(settings)
         try:
-            measure(settings, Path(folder), options.rows, options.rounds)
+            measure(settings, Path(folder), options.rows, options.rounds, not options.no_peers)
         finally:
             if options.home is None:
                 postgres.stop(settings)
 
 
-def measure(settings: object, folder: Path, rows: int, rounds: int) -> None:
+def measure(settings: Settings, folder: Path, rows: int, rounds: int, peers: bool) -> None:
     from cityperf import landing
-    from cityperf.config import Settings
     from cityperf.db import connect
     from cityperf.load import ensure_raw_tables, load_file
     from cityperf.load.batch import Batch, fill
@@ -106,7 +114,6 @@ def measure(settings: object, folder: Path, rows: int, rounds: int) -> None:
     from cityperf.postgres import find_pg_bin
     from cityperf.sources import read_contract
 
-    assert isinstance(settings, Settings)
     contract_file = folder / "bench.yml"
     contract_file.write_text(
         CONTRACT + "".join(f"  - {{name: {name}, header: [{name}], type: text}}\n" for name in NAMES)
@@ -170,12 +177,60 @@ def measure(settings: object, folder: Path, rows: int, rounds: int) -> None:
             with connect(settings, "admin", autocommit=True) as db:
                 db.execute("checkpoint")  # so that no way pays for the pages of the one before
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    base = statistics.median(seconds["psql"])
-    for way, taken in seconds.items():
-        middle = statistics.median(taken)
-        shown = ", ".join(f"{each:.2f}" for each in taken)
-        print(f"{way:5} {rows / middle:>9,.0f} rows/s   ratio to psql {base / middle:.2f}   seconds {shown}")
+    rate = {way: rows / statistics.median(taken) for way, taken in seconds.items()}
+    if peers:
+        few = min(rows, FEW)
+        small = folder / "few.csv"
+        with file.open() as source, small.open("w") as handle:
+            handle.writelines(line for line, _ in zip(source, range(few + 1), strict=False))
+        rate["pandas"] = few / by_pandas(settings, small)
+        python = peers_environment()
+        for form in ("parquet", "csv"):
+            rate[f"dlt {form}"] = few / by_dlt(settings, python, small, form)
+    for way, each in rate.items():
+        shown = ", ".join(f"{took:.2f}" for took in seconds.get(way, []))
+        print(f"{way:12} {each:>9,.0f} rows/s   ratio to psql {each / rate['psql']:.2f}   seconds {shown}")
     print(f"peak memory of the loader {peak} MB, {os.cpu_count()} cores")
+    if peers:
+        best = max(rate["dlt parquet"], rate["dlt csv"])
+        print(
+            f"load is {rate['load'] / best:.1f} times dlt, {rate['load'] / rate['pandas']:.1f} times pandas.to_sql"
+        )
+
+
+def by_pandas(settings: Settings, file: Path) -> float:
+    import pandas as pd
+    from sqlalchemy import create_engine
+
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(settings.dsn("admin")))
+    started = time.perf_counter()
+    for chunk in pd.read_csv(file, dtype=str, keep_default_na=False, chunksize=50_000):
+        chunk.to_sql("bench_pandas", engine, schema="raw", if_exists="append", index=False)
+    return time.perf_counter() - started
+
+
+def by_dlt(settings: Settings, python: Path, file: Path, form: str) -> float:
+    script = Path(__file__).with_name("peer_dlt.py")
+    parts = conninfo_to_dict(settings.dsn("admin"))
+    address = f"postgresql://{parts['user']}:{quote(str(parts['password']))}@{parts['host']}:{parts['port']}/{parts['dbname']}"
+    done = subprocess.run([python, script, file, address, form], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"dlt ({form}) failed:\n{done.stderr[-2000:]}")
+    return float(done.stdout.split()[-1])
+
+
+def peers_environment() -> Path:
+    """The Python of an environment with the peers in it, made once beside the project's own."""
+    lock = Path(__file__).with_name("peers.lock")
+    root = Path(sys.prefix).parent / ".venv-peers" / hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    python = root / "bin" / "python"
+    if not (root / "ready").exists():
+        print("installing the peers (once)", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", root], check=True)
+        install = [python, "-m", "pip", "install", "-q", "--no-deps", "--require-hashes", "-r", lock]
+        subprocess.run(install, check=True)
+        (root / "ready").touch()
+    return python
 
 
 if __name__ == "__main__":

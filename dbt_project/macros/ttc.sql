@@ -1,0 +1,63 @@
+{# Bus, streetcar and light-rail delay records, which differ only in the names of their columns: `worded` files name the
+   incident in words as well as by a code. 'E/B', 'eb' and 'E' are east; 'B', 'BW' and 'B/W' both ways; 600 RAD stands for
+   route 600, 999 for none. Equal records of one file stay and are flagged: none carries a number that tells them apart. #}
+{% macro ttc_surface_delays(dataset, line, place, bound, worded=true) -%}
+    with source as (
+        select * from {{ source('raw', dataset) }}
+    ),
+
+    cleaned as (
+        select
+            left(date, 10)::date as delay_date,
+            case when time ~ '^([01]?\d|2[0-3]):[0-5]\d' then time::time end as delay_time,
+            initcap(btrim(day)) as day_name,
+            upper({{ clean_text(place) }}) as station,
+            {{ clean_text('incident') if worded else 'null::text' }} as incident,
+            nullif(upper({{ clean_text('code') }}), 'NONE') as code,
+            min_delay::integer as min_delay,
+            min_gap::integer as min_gap,
+            upper(btrim({{ bound }})) as bound_as_found,
+            nullif({{ clean_text(line) }}, 'None') as line_as_found,
+            nullif(btrim(vehicle), '0') as vehicle,
+            row_number() over (
+                partition by
+                    _file_id, date, time, day, {{ line }}, {{ place }}, {{ 'incident, ' if worded }}code,
+                    min_delay, min_gap, {{ bound }}, vehicle
+                order by _row
+            )::integer as repeat_number,
+            _file_id,
+            _row,
+            _sheet,
+            _period,
+            _night
+        from source
+    )
+
+    select
+        delay_date,
+        delay_time,
+        delay_date + coalesce(delay_time, '00:00'::time) as occurred_at,
+        date_trunc('month', delay_date)::date as month_start,
+        day_name,
+        station,
+        incident,
+        code,
+        min_delay,
+        min_gap,
+        coalesce(min_delay >= 999, false) as is_sentinel,
+        case
+            when bound_as_found ~ '^[NSEW](/?B)?$' then left(bound_as_found, 1)
+            when bound_as_found ~ '^B(/?W)?$' then 'B'
+        end as bound,
+        line_as_found,
+        nullif(substring(line_as_found from '^(\d{1,3})(?!\d)')::integer, 999) as route_number,
+        vehicle,
+        repeat_number,
+        repeat_number > 1 as is_repeat,
+        _file_id,
+        _row,
+        _sheet,
+        _period,
+        _night
+    from cleaned
+{%- endmacro %}

@@ -1,0 +1,52 @@
+with source as (
+    {{ current_delivery('fire_incidents', ['incident_number']) }}
+)
+
+select
+    incident_number,
+    {{ clean_text('initial_cad_event_type') }} as initial_event_type,
+    {{ clean_text('final_incident_type') }} as final_incident_type,
+    {{ to_number('exposures') }}::integer as exposures,
+    {{ clean_text('incident_station_area') }} as station_area,
+    lpad(substring(incident_ward from '(\d{1,2})'), 2, '0') as ward_code,
+    {{ clean_text('intersection') }} as intersection,
+    {{ clean_text('property_use') }} as property_use,
+    {{ clean_text('building_status') }} as building_status,
+    {{ iso_timestamp('tfs_alarm_time') }} as alarmed_at,
+    {{ iso_timestamp('tfs_arrival_time') }} as arrived_at,
+    {{ iso_timestamp('ext_agent_app_or_defer_time') }} as agent_applied_at,
+    {{ iso_timestamp('fire_under_control_time') }} as under_control_at,
+    {{ iso_timestamp('last_tfs_unit_clear_time') }} as cleared_at,
+    number_of_responding_apparatus::integer as apparatus,
+    number_of_responding_personnel::integer as personnel,
+    count_of_persons_rescued::integer as persons_rescued,
+    tfs_firefighter_casualties::integer as firefighter_casualties,
+    civilian_casualties::integer as civilian_casualties,
+    estimated_number_of_persons_displaced::integer as persons_displaced,
+    {{ to_money('estimated_dollar_loss') }} as estimated_loss,
+    {{ clean_text('business_impact') }} as business_impact,
+    {{ clean_text('status_of_fire_on_arrival') }} as status_on_arrival,
+    {{ clean_text('method_of_fire_control') }} as control_method,
+    {{ clean_text('area_of_origin') }} as area_of_origin,
+    {{ clean_text('level_of_origin') }} as level_of_origin,
+    {{ clean_text('extent_of_fire') }} as extent_of_fire,
+    {{ clean_text('smoke_spread') }} as smoke_spread,
+    {{ clean_text('ignition_source') }} as ignition_source,
+    {{ clean_text('material_first_ignited') }} as material_first_ignited,
+    {{ clean_text('possible_cause') }} as possible_cause,
+    {{ clean_text('smoke_alarm_at_fire_origin') }} as smoke_alarm,
+    {{ clean_text('smoke_alarm_at_fire_origin_alarm_failure') }} as smoke_alarm_failure,
+    {{ clean_text('smoke_alarm_at_fire_origin_alarm_type') }} as smoke_alarm_type,
+    {{ clean_text('smoke_alarm_impact_on_evacuation') }} as smoke_alarm_impact,
+    {{ clean_text('fire_alarm_system_presence') }} as fire_alarm_presence,
+    {{ clean_text('fire_alarm_system_operation') }} as fire_alarm_operation,
+    {{ clean_text('fire_alarm_system_impact_on_evacuation') }} as fire_alarm_impact,
+    {{ clean_text('sprinkler_system_presence') }} as sprinkler_presence,
+    {{ clean_text('sprinkler_system_operation') }} as sprinkler_operation,
+    extract(
+        epoch from {{ iso_timestamp('tfs_arrival_time') }} - {{ iso_timestamp('tfs_alarm_time') }}
+    )::integer as response_seconds,
+    _file_id,
+    _row,
+    _night
+from source
