@@ -80,7 +80,7 @@ def nightly_refresh() -> None:
         for layer, models in model_tree().items():
             with TaskGroup(layer):
                 for model in models:
-                    waiting >> DbtModel(model=model, pool="night", retries=0)
+                    waiting >> DbtModel(model=model, pool="models", retries=0)
     quality_gate(built) >> publish() >> close_night()
 
 

@@ -20,12 +20,25 @@ PRELOADED = (
     "great_expectations",
     "dbt.cli.main",
     "dbt.adapters.postgres",
+    "cityperf.sources",
+    "cityperf.extract",
+    "cityperf.extract.http",
+    "cityperf.extract.visit",
+    "cityperf.landing",
+    "cityperf.load",
+    "cityperf.load.attach",
+    "cityperf.load.checks",
+    "cityperf.load.readers",
+    "cityperf.quality.landing",
+    "cityperf.quality.suites",
 )
 
 if os.environ.pop("CITYPERF_PRELOAD", "0") == "1":
     for module in PRELOADED:
         importlib.import_module(module)
+    importlib.import_module("cityperf.sources").load_contracts()
     gc.collect()
+    gc.freeze()  # what is loaded now stays in pages that all forks share
 
 # In a new installation the tables are still being made meanwhile; the file tells when they are there.
 ready = os.environ.pop("CITYPERF_WAIT_FOR", None)

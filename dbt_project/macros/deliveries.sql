@@ -14,7 +14,7 @@
 {%- endmacro %}
 
 {# When a data set last brought something new by tonight, for `dbt source freshness`. A data set that never came
-   because tonight's replay does not list it counts as of tonight. #}
+   because tonight's replay does not list it counts as of tonight. The night is filled in when the query runs: dbt would reparse every source for another one. #}
 {% macro last_delivery(dataset) -%}
     select
         coalesce(
@@ -23,7 +23,7 @@
                 from {{ source('ops', 'landed_file') }} as landed
                 where
                     landed.dataset = '{{ dataset }}'
-                    and landed.night <= '{{ var("night") }}'::date
+                    and landed.night <= '@night'::date
                     and exists (
                         select from {{ source('ops', 'batch') }} as loaded
                         where loaded.file_id = landed.file_id and loaded.state in ('loaded', 'superseded')
@@ -34,7 +34,7 @@
                 from {{ source('ops', 'fetch') }} as visit
                 where
                     visit.dataset = '{{ dataset }}'
-                    and visit.night = '{{ var("night") }}'::date
+                    and visit.night = '@night'::date
                     and visit.state = 'not_in_replay'
             )
         )::timestamp at time zone 'UTC'
@@ -45,8 +45,8 @@
 {% macro postgres__collect_freshness_custom_sql(source, loaded_at_query) -%}
     {% call statement('collect_freshness_custom_sql', fetch_result=True, auto_begin=False) -%}
         select
-            ({{ loaded_at_query }}) as max_loaded_at,
-            '{{ var("night") }}'::timestamp at time zone 'UTC' as snapshotted_at
+            ({{ loaded_at_query | replace('@night', night()) }}) as max_loaded_at,
+            '{{ night() }}'::timestamp at time zone 'UTC' as snapshotted_at
     {%- endcall %}
     {{ return(load_result('collect_freshness_custom_sql')) }}
 {%- endmacro %}

@@ -21,7 +21,7 @@ from cityperf.errors import GateClosed, NightFailed
 
 START: Final = (2, 0)  # Toronto wall time at which a night begins ...
 DEADLINE: Final = (4, 0)  # ... and at which it stops waiting for sources
-PATIENCE_IN_A_HURRY: Final = 300  # seconds a person waits for a source whose loader died without a word
+PATIENCE_IN_A_HURRY: Final = 300  # seconds without any progress after which a person is not kept waiting
 LOAD_ATTEMPTS: Final = 3  # of one file in one visit, by the retries of the DAGs' `load` task
 
 SETTLED: Final = frozenset({"unchanged", "loaded", "refused", "late", "failed", "not_in_replay"})
@@ -150,18 +150,30 @@ where s.night = %(night)s
 """
 
 
+# Whether a person waits, and when something last moved: the night's opening, a visit or a load.
+_PROGRESS: Final = """
+select
+    n.hurry,
+    greatest(
+        n.opened_at,
+        (select max(greatest(f.started_at, f.ended_at)) from ops.fetch as f where f.night = n.night),
+        (select max(greatest(b.started_at, b.ended_at)) from ops.batch as b where b.night = n.night)
+    ) as moved_at
+from ops.night as n
+where n.night = %(night)s
+"""
+
+
 def who_is_in(settings: Settings, night: date, now: datetime) -> Attendance:
     """`attendance` of a night as the database stands at `now` (an aware datetime)."""
     from cityperf.sources import nightly_contracts
 
     with connect(settings, "loader") as connection:
         states = dict(connection.execute(_STATES, {"night": night, "attempts": LOAD_ATTEMPTS}))
-        row = connection.execute(
-            "select hurry, opened_at from ops.night where night = %s", (night,)
-        ).fetchone()
-    hurry, opened_at = row or (False, now)
+        row = connection.execute(_PROGRESS, {"night": night}).fetchone()
+    hurry, moved_at = row or (False, now)
     # A night of long ago is never waited for: its deadline lies in the past the moment it opens.
-    limit = opened_at + timedelta(seconds=PATIENCE_IN_A_HURRY) if hurry else deadline(night)
+    limit = moved_at + timedelta(seconds=PATIENCE_IN_A_HURRY) if hurry else deadline(night)
     return attendance(nightly_contracts(), states, hurry=hurry, past_deadline=now >= limit)
 
 

@@ -382,6 +382,15 @@ def load_contracts(root: Path | None = None) -> dict[str, Contract]:
     return dict(ordered)
 
 
+def load_contract(dataset: str, root: Path | None = None) -> Contract:
+    """One contract by its data set's name. Raises ContractError if it is wrong or not there."""
+    folder = root or CONTRACTS
+    file = next(iter(sorted(folder.rglob(f"{dataset}.yml"))), None)
+    if file is None:
+        raise ContractError(f"no contract is named {dataset}.yml below {_shown(folder, folder.parent)}")
+    return read_contract(file, _shown(file, folder))
+
+
 def nightly_contracts() -> dict[str, Contract]:
     """The data sets that a night visits: all, or those that CITYPERF_SOURCES names.
 

@@ -89,11 +89,9 @@ def _invoke(
 
     os.environ.update(dbt_environment(settings))
     settings.logs.mkdir(parents=True, exist_ok=True)
-    # `night` changes every day and dbt reparses the whole project when variables change, so parsing gets it from the
-    # environment, which only the models that call it depend on.
-    os.environ["CITYPERF_NIGHT"] = night.isoformat()
+    os.environ["CITYPERF_NIGHT"] = night.isoformat()  # see the macro `night`
     os.environ["CITYPERF_PROFILE"] = settings.profile
-    variables = json.dumps({"night": night.isoformat(), "profile": settings.profile})
+    variables = json.dumps({"profile": settings.profile})
     runner = dbtRunner(manifest=manifest, callbacks=[on_event] if on_event else [])
     return runner.invoke([*arguments, "--vars", variables, "--quiet", "--log-level-file", "warn"])
 

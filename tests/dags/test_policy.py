@@ -57,7 +57,7 @@ def test_every_dag_has_an_owner_a_tier_and_documentation(dags: dict[str, Any]) -
 def test_every_task_has_a_pool_and_work_tasks_are_retried_by_class(dags: dict[str, Any]) -> None:
     for dag in dags.values():
         for task in dag.tasks:
-            assert task.pool in {"sources", "load", "night"}, task.task_id
+            assert task.pool in {"sources", "load", "night", "models"}, task.task_id
             if not task.start_from_trigger:
                 assert task.retries >= 1, task.task_id
                 assert task.retry_policy is not None, task.task_id

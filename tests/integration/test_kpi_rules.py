@@ -54,7 +54,8 @@ def dbt(settings: Settings, night: date, profile: str, *arguments: str) -> dict[
         sorted(path.stem for path in (MODELS / "kpis").rglob("*.sql"))
     )
     try:
-        variables = json.dumps({"night": night.isoformat(), "profile": profile})
+        os.environ["CITYPERF_NIGHT"] = night.isoformat()
+        variables = json.dumps({"profile": profile})
         outcome = dbtRunner().invoke([*arguments, "--vars", variables, "--quiet"])
     finally:
         os.environ.clear()

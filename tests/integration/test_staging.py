@@ -32,7 +32,8 @@ def dbt(settings: Settings, night: date, *arguments: str) -> dict[str, str]:
     kept = dict(os.environ)
     os.environ.update(dbt_environment(settings))
     try:
-        variables = json.dumps({"night": night.isoformat(), "profile": settings.profile})
+        os.environ["CITYPERF_NIGHT"] = night.isoformat()
+        variables = json.dumps({"profile": settings.profile})
         outcome = dbtRunner().invoke([*arguments, "--vars", variables, "--quiet"])
     finally:
         os.environ.clear()

@@ -1,6 +1,6 @@
 {# Takes back what an earlier run of the same night wrote. Nothing to do before the table exists. #}
 {% macro forget_vintage(relation) -%}
     {%- if is_incremental() -%}
-        delete from {{ relation }} where vintage = '{{ var("night") }}'::date
+        delete from {{ relation }} where vintage = '{{ night() }}'::date
     {%- endif -%}
 {%- endmacro %}

@@ -20,7 +20,7 @@ with tonight as (
     standing as (
         select distinct on (kpi_id, kpi_version, geography_type, geography_code, period_grain, period_start) *
         from {{ this }}
-        where vintage < '{{ var("night") }}'::date
+        where vintage < '{{ night() }}'::date
         order by kpi_id, kpi_version, geography_type, geography_code, period_grain, period_start, vintage desc
     ),
 
@@ -78,7 +78,7 @@ select
     geography_code,
     period_grain,
     period_start,
-    '{{ var("night") }}'::date as vintage,
+    '{{ night() }}'::date as vintage,
     value,
     numerator,
     denominator,
@@ -93,7 +93,7 @@ from changed
         geography_code,
         period_grain,
         period_start,
-        '{{ var("night") }}'::date as vintage,
+        '{{ night() }}'::date as vintage,
         null::numeric as value,
         null::numeric as numerator,
         null::numeric as denominator,
