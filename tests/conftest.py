@@ -50,6 +50,7 @@ def _environment_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         "CITYPERF_SEED",
         "CITYPERF_SCALE",
         "CITYPERF_PORTAL_URL",
+        "CITYPERF_SOURCES",
     ):
         monkeypatch.delenv(name, raising=False)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Home, states
+from tests.e2e.conftest import CORE, ROOT, Home, states
 
 CONTRACT = """
 dataset: potholes
@@ -66,7 +66,9 @@ def copy(tmp_path: Path) -> Iterator[Home]:
         ROOT, tree,
         ignore=shutil.ignore_patterns(".git", ".venv", ".cityperf", "__pycache__", "target", ".mypy_cache", ".ruff_cache"),
     )  # fmt: skip
-    home = Home(tmp_path / "home", env={"CITYPERF_SCALE": "0.02"}, root=tree)
+    home = Home(
+        tmp_path / "home", env={"CITYPERF_SCALE": "0.02", "CITYPERF_SOURCES": f"{CORE},potholes"}, root=tree
+    )
     yield home
     home.cityperf("down", timeout=120)
 
