@@ -9,8 +9,9 @@ from cityperf.config import Settings
 from cityperf.transform import model_tree
 from cityperf_airflow import NIGHT_OPENED, RETRY_POLICY, DbtModel, WaitForSources, night_of, nightly, runbook
 
-# A replay's nights are listed in a file; every other profile follows the clock.
-SCHEDULE = None if os.environ.get("CITYPERF_PROFILE") == "replay" else nightly("02:00")
+# A replay's nights are listed in a file; every other profile follows the clock, unless somebody stopped it.
+BY_HAND = os.environ.get("CITYPERF_PROFILE") == "replay" or os.environ.get("CITYPERF_SCHEDULE") == "off"
+SCHEDULE = None if BY_HAND else nightly("02:00")
 
 
 @dag(

@@ -29,7 +29,9 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     sys.path.insert(0, str(ROOT / "plugins"))
     from airflow.dag_processing.dagbag import DagBag
 
-    bag = DagBag(ROOT / "dags")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CITYPERF_SCHEDULE", raising=False)
+        bag = DagBag(ROOT / "dags")
     assert not bag.import_errors
     return dict(bag.dags)
 

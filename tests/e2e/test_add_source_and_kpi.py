@@ -75,9 +75,9 @@ def copy(tmp_path: Path) -> Iterator[Home]:
 
 def test_a_data_set_and_a_kpi_are_added_without_python(copy: Home) -> None:
     dbt = copy.root / "dbt_project" / "models"
-    (copy.root / "include" / "sources" / "transportation").mkdir()
+    (copy.root / "include" / "sources" / "transportation").mkdir(exist_ok=True)
     (copy.root / "include" / "sources" / "transportation" / "potholes.yml").write_text(CONTRACT)
-    (dbt / "staging" / "transportation").mkdir()
+    (dbt / "staging" / "transportation").mkdir(exist_ok=True)
     (dbt / "staging" / "transportation" / "stg_transportation__potholes.sql").write_text(STAGING)
     template = sorted((dbt / "kpis" / "service_delivery").glob("*.yml"))[0].read_text()
     (dbt / "kpis" / "service_delivery" / "potholes_repaired.sql").write_text(KPI_SQL)
