@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import CORE, ROOT, Home, states
+from tests.e2e.conftest import FEW, ROOT, Home, states
 
 CONTRACT = """
 dataset: potholes
@@ -67,7 +67,7 @@ def copy(tmp_path: Path) -> Iterator[Home]:
         ignore=shutil.ignore_patterns(".git", ".venv", ".cityperf", "__pycache__", "target", ".mypy_cache", ".ruff_cache"),
     )  # fmt: skip
     home = Home(
-        tmp_path / "home", env={"CITYPERF_SCALE": "0.02", "CITYPERF_SOURCES": f"{CORE},potholes"}, root=tree
+        tmp_path / "home", env={"CITYPERF_SCALE": "0.02", "CITYPERF_SOURCES": f"{FEW},potholes"}, root=tree
     )
     yield home
     home.cityperf("down", timeout=120)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Home, states
+from tests.e2e.conftest import FEW, Home, states
 
 pytestmark = pytest.mark.fault
-ENV = {"CITYPERF_SCALE": "0.03", "CITYPERF_HTTP_PATIENCE": "6"}
+ENV = {"CITYPERF_SCALE": "0.03", "CITYPERF_SOURCES": FEW, "CITYPERF_HTTP_PATIENCE": "6"}
 NIGHT, NEXT = "2026-11-19", "2026-11-20"
 
 COUNTS = {

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Home, states
+from tests.e2e.conftest import FEW, Home, states
 
 BIN = Path("/usr/lib/postgresql/15/bin")
-ENV = {"CITYPERF_SCALE": "0.03"}
+ENV = {"CITYPERF_SCALE": "0.03", "CITYPERF_SOURCES": FEW}
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,15 @@ from tests.e2e.conftest import ROOT, Home, states
 
 pytestmark = pytest.mark.real
 PROFILE = "replay"
+LISTED = (
+    "catalogue_quality_inputs", "catalogue_quality_scores", "city_wards", "community_councils",
+    "dashboard_measure_downloads", "dashboard_measures", "dashboard_targets", "fir_schedule_22",
+    "mbncanada_measures", "mbncanada_results", "neighbourhood_crime_rates", "neighbourhood_profiles_2016",
+    "neighbourhoods_140", "open_data_portal_usage", "operating_budget", "statcan_electricity_prices",
+    "statcan_indicators", "statcan_railway_carloadings", "toronto_311_by_ward", "ttc_bus_delays",
+    "ttc_delay_codes_workbook", "ttc_subway_delay_codes", "ttc_subway_delays",
+)  # fmt: skip
+ENV = {"CITYPERF_SOURCES": ",".join([*LISTED, "service_requests_311"])}
 REAL = Path(os.environ.get("CITYPERF_REAL_DATA") or ROOT.parent / "shared" / "data")
 
 
@@ -27,9 +36,34 @@ def nights(home: Home) -> list[dict[str, Any]]:
     return summaries
 
 
-def test_sources_that_the_replay_does_not_list_say_so(nights: list[dict[str, Any]]) -> None:
-    assert states(nights[0])["service_requests_311"] == "not_in_replay"
-    assert states(nights[0])["ttc_subway_delays"] == "loaded"
+def test_every_listed_source_loads_and_one_that_is_not_listed_says_so(nights: list[dict[str, Any]]) -> None:
+    expected = dict.fromkeys(LISTED, "loaded") | {"service_requests_311": "not_in_replay"}
+    assert {name: states(nights[0])[name] for name in expected} == expected
+
+
+def test_the_second_night_loads_only_what_is_new(nights: list[dict[str, Any]]) -> None:
+    """The feed alone has a new edition; measures and targets ride in it."""
+    found = {name for name, state in states(nights[1]).items() if state == "loaded"}
+    assert found == {"dashboard_measures", "dashboard_targets"}
+
+
+def test_figures_of_the_staged_files(home: Home, nights: list[dict[str, Any]]) -> None:
+    """A few of many: tests/integration/test_real_staging.py has the others."""
+
+    def one(text: str) -> Any:
+        return home.one(text, role="transformer")[0]
+
+    bus = home.query(
+        "select extract(year from delay_date)::integer, count(*) from staging.stg_ttc__bus_delays group by 1 order by 1",
+        role="transformer",
+    )
+    assert bus == [(2020, 36151), (2022, 58707), (2023, 56207), (2024, 59643), (2025, 35370)]
+    assert one(
+        "select amount from staging.stg_fir__schedule_22 where year = 2022 and municipality_id = '20002' "
+        "and sheet = '22Total' and line = 9201 and column_name = 'total_taxes'"
+    ) == Decimal(6962097240)
+    assert one("select sum(requests) from staging.stg_311__by_ward") == 2225151
+    assert one("select count(*) from staging.stg_statcan__railway_carloadings") == 104958
 
 
 def test_two_vintages_of_the_dashboard_984_revised_and_58_new(
