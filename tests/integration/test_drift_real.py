@@ -239,21 +239,12 @@ def test_a_gigantic_cell_is_loaded_within_the_limit_and_refused_beyond(
 @pytest.mark.real
 def test_tables_side_by_side_are_stacked(clean_warehouse: Settings, query: Query, real_data: Path) -> None:
     """The code workbook: SUB and SRT codes beside each other, below two header cells without a name."""
-    codes = contract(
-        columns={
-            "code": {"type": "text", "header": ["SUB RMENU CODE", "SRT RMENU CODE"], "required": True},
-            "description": {"type": "text", "header": ["CODE DESCRIPTION"]},
-        },
-        extract={
-            "connector": "drop_folder", "folder": "x", "match": "x",
-            "read": {"format": "xlsx", "side_by_side": True},
-        },
-        ignored=[""],
-    )  # fmt: skip
     file = real_data / "ttc-delays" / "subway" / "ttc-subway-delay-codes.xlsx"
-    result = deliver(clean_warehouse, codes, file, file.name)
+    result = deliver(clean_warehouse, agreed("ttc_delay_codes_workbook"), file, file.name)
     assert (result.loaded, result.quarantined) == (200, 0)
-    assert query("select _sheet, count(*), min(code), max(code) from raw.delays group by 1 order by 2 desc") == [
+    assert query(
+        "select _sheet, count(*), min(code), max(code) from raw.ttc_delay_codes_workbook group by 1 order by 2 desc"
+    ) == [
         ("Sheet 1: SUB RMENU CODE", 129, "EUAC", "TUSUP"), ("Sheet 1: SRT RMENU CODE", 71, "ERAC", "TRTC"),
     ]  # fmt: skip
 

@@ -25,6 +25,7 @@ from cityperf.load import load_file
 from cityperf.portal.faults import write_faults
 from cityperf.sources import Contract
 
+from tests.integration.division import Replay
 from tests.integration.publisher import NIGHT, Answer, Publisher, contract, deliver, open_gate, publisher
 from tests.integration.test_portal import start
 
@@ -502,6 +503,22 @@ def test_a_package_without_a_matching_file_says_what_it_has(
     offer(feed, ("verspaetungen.csv", "2024-02-01"))
     with pytest.raises(SourceRefused, match=r"expected a resource that matches.*verspaetungen\.csv"):
         extract(clean_warehouse, NIGHT, PACKAGE, patience=3)
+
+
+def test_a_replay_may_list_a_part_of_a_package_but_not_lose_a_file(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    replayed = Replay(home=clean_warehouse.home, database_url=clean_warehouse.database_url)
+    offer(feed, ("verspaetungen.csv", "2024-02-01"))
+    assert extract(replayed, NIGHT, PACKAGE, patience=3) == []
+    assert query("select state from ops.fetch") == [("not_in_replay",)]
+    offer(feed, ("delays-a.csv", "2024-02-01"))
+    feed.says(f"{HOST}/download/delays-a.csv", CSV)
+    (file,) = extract(replayed, NIGHT, PACKAGE, patience=3)
+    load_file(replayed, NIGHT, PACKAGE, file["file_id"], gate=open_gate)
+    offer(feed, ("verspaetungen.csv", "2024-02-01"))
+    with pytest.raises(SourceRefused, match="expected a resource that matches"):
+        extract(replayed, NIGHT, PACKAGE, patience=3)
 
 
 @pytest.mark.parametrize("trusted", [True, False])

@@ -244,6 +244,21 @@ def test_recorded_whole_tables_are_served_with_their_metadata(tmp_path: Path) ->
     recorded = json.loads((REAL / "statcan/wds-json/test_gcmd_0.json").read_bytes())
     answer = ask(served, f"{REST}/getCubeMetadata", json.loads(recorded["request"]["body"]))
     assert json.loads(answer.body) == recorded["response"]
+    # A table of which nothing was recorded is not listed, which is another thing than FAILED.
+    unknown = json.dumps([{"productId": 18100004}]).encode()
+    asked = Ask("POST", wds.HOST, f"{wds.ROOT}/getCubeMetadata", NIGHT, {}, unknown)
+    assert served.answer(asked) is None
+
+
+@pytest.mark.real
+@needs_real
+@pytest.mark.parametrize("file", sorted(REAL.glob("statcan/wds-json/*.json")), ids=lambda path: path.stem)
+def test_every_recorded_call_is_answered_as_it_was(tmp_path: Path, file: Path) -> None:
+    recorded = json.loads(file.read_bytes())
+    asked = recorded["request"]
+    body = json.loads(asked["body"]) if asked["body"] else None
+    served = replayed(tmp_path, f"    wds: [{{files: [statcan/wds-json/{file.name}]}}]\n")
+    assert json.loads(ask(served, asked["uri"], body).body) == recorded["response"]
 
 
 RECORDED = f"""\

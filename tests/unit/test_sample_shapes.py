@@ -120,7 +120,7 @@ def observations(world: World, product: int) -> Iterator[dict[str, str]]:
     yield from csv.DictReader(io.StringIO(text))
 
 
-@pytest.mark.parametrize("product", [18100004, 14100459, 17100148])
+@pytest.mark.parametrize("product", [18100004, 14100459, 17100148, 23100216])
 def test_a_whole_table_never_contradicts_a_vector(world: World, product: int) -> None:
     released = date.fromisoformat(statcan_products.tables(world, NIGHT)[product].cube["releaseTime"][:10])
     of_vector = {
@@ -151,6 +151,28 @@ def test_parts_of_a_table_add_up_to_its_totals(world: World) -> None:
         if age == "All ages":
             groups = ("0 to 14 years", "15 to 64 years", "65 years and older")
             assert value == sum(people[year, place, gender, group] for group in groups)
+
+
+def test_freight_adds_up_over_commodities_and_divisions(world: World) -> None:
+    loaded = {
+        (row["REF_DATE"], row["GEO"], row["Railway carloading components"], row["Estimates"]): int(
+            row["VALUE"]
+        )
+        for row in observations(world, 23100216)
+        if row["REF_DATE"] >= "2024" and row["VALUE"]  # until 2020 a commodity is confidential
+    }
+    total = "Total non-intermodal traffic loaded"
+    for (month, place, goods, estimate), value in loaded.items():
+        if place == "Canada":
+            divisions = ("Eastern division", "Western division")
+            assert value == sum(loaded[month, division, goods, estimate] for division in divisions)
+        if goods == total:
+            same = {
+                key: each
+                for key, each in loaded.items()
+                if (key[0], key[1], key[3]) == (month, place, estimate)
+            }
+            assert value == sum(each for key, each in same.items() if key[2] != total)
 
 
 def test_the_newest_months_are_marked_preliminary_and_revised(world: World) -> None:

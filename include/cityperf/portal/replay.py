@@ -412,6 +412,8 @@ class ReplayPortal:
                     items[int(item["object"].get("vectorId") or item["object"].get("productId") or 0)] = item
         action = ask.path.rstrip("/").rsplit("/", 1)[1]
         try:
+            if action == "getCubeMetadata" and not any(wds.product_id(each) in items for each in body or ()):
+                return None  # a table of which nothing was recorded is not listed
             return json_answer(wds.in_service_order(_assembled(action, body, items)))
         except (ValueError, KeyError, TypeError) as error:
             return json_answer({"status": "FAILED", "object": f"{action}: {error}"}, status=406)

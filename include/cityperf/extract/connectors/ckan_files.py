@@ -49,9 +49,13 @@ def fetch(
     `trust_last_modified`: a file of which the catalogue still says the same time, size and address is not
     even asked for. Only for portals that are known to keep these in step with the file.
     """
+    from cityperf.extract.http import NotInReplay
+
     client = visit.client(base_url, also=allow_hosts)
     address, found = ckan.resources(client, base_url, package)
     chosen = choose(found, match, visit.contract.extract.read.format)
+    if not chosen and visit.settings.profile == "replay" and not visit.known:
+        raise NotInReplay(f"{match!r} in {address}")  # a replay may list a part of a package
     if not chosen:
         raise ckan.no_match(match, found, address)
     for name, groups, resource in chosen:

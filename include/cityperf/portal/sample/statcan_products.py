@@ -1,4 +1,4 @@
-"""The tables behind the economic KPIs: prices, labour force, population, housing starts and retail trade.
+"""The tables behind the economic KPIs: prices, labour force, population, housing starts, retail trade, power, freight.
 
 Invented, few geographies, since 2018; names of dimensions as published. Sums hold inside each table (parts to
 totals, labour force to employment and rate). Where `statcan` invents the same series by vector, its points
@@ -355,10 +355,114 @@ def _sales(world: World, start: date, known: Known) -> Iterator[Observation]:
                 )  # fmt: skip
 
 
+# -- electric power --------------------------------------------------------------------------------------------
+_REGIONS: Final = (
+    Member(1, "Canada", None, "11124", "2016A000011124"),
+    Member(2, "Atlantic Region", 1, "1", "2016A00011"),
+    Member(7, "Quebec", 1, "24", "2016A000224"),
+    Member(8, "Ontario", 1, "35", "2016A000235"),
+)
+_NATIONAL: Final = Member(1, "Electric power selling price indexes, national total")
+_LARGE: Final = Member(2, "Electric power selling price over 5000kw", 1)
+_SMALL: Final = Member(3, "Electric power selling price under 5000kw", 1)
+_POWER: Final = Shape(
+    18100204,
+    "Electric power selling price index, monthly",
+    "Indice des prix de vente de l'énergie électrique, mensuel",
+    6,
+    (("Geography", _REGIONS), ("Index", (_NATIONAL, _LARGE, _SMALL))),
+)
+
+
+def _power(world: World, start: date, known: Known) -> Iterator[Observation]:
+    """The national total lies between its parts; a single small utility's figures are confidential."""
+    for place in _REGIONS:
+        level = 105 * math.exp(0.02 * _years(start)) * (1 + 0.03 * math.cos(start.month / 12 * 2 * math.pi))
+        large = level * (1 + 0.01 * world.bell("power", place.number, "large", start))
+        small = level * 1.02 * (1 + 0.006 * world.bell("power", place.number, "small", start))
+        indexes = ((_NATIONAL, (large + small) / 2), (_LARGE, large), (_SMALL, small))
+        for index, value in indexes if place.number == 1 else indexes[1:]:
+            hidden = place.number == 2 and index is _LARGE and start.month == 7
+            yield Observation(
+                f"{start:%Y-%m}", (place, index), ("Index, 2014=100", 351), 0,
+                "" if hidden else f"{value:.1f}", 1, status="x" if hidden else "",
+            )  # fmt: skip
+
+
+# -- railway freight -------------------------------------------------------------------------------------------
+_COUNTRY: Final = Member(1, "Canada", None, "11124", "2016A000011124")
+_DIVISIONS: Final = ((Member(2, "Eastern division", 1), 0.35), (Member(3, "Western division", 1), 0.65))
+_ALL_FREIGHT: Final = Member(2, "Total non-intermodal traffic loaded", 1)
+_FREIGHT: Final = (  # member, share of the rail cars, tonnes in each
+    (Member(3, "Wheat", 2), 0.08, 97),
+    (Member(16, "Sand, gravel and crushed stone", 2), 0.02, 90),
+    (Member(20, "Gypsum", 2), 0.01, 88),
+    (Member(28, "Coal", 2), 0.11, 104),
+    (Member(56, "Automobiles and mini-vans", 2), 0.05, 24),
+    (Member(63, "Other manufactured and miscellaneous goods", 2), 0.73, 80),
+)
+_CONTAINERS: Final = Member(67, "Container-on-flat-car", 1)
+_CARS, _TONNES = Member(1, "Number of rail cars"), Member(2, "Tonnes")
+_UNITS_LOADED, _TWENTY_FEET = Member(3, "Units"), Member(4, "Twenty feet equivalent units")
+_FREIGHT_UNITS: Final = {
+    1: ("Number", 223),
+    2: ("Tonnes", 287),
+    3: ("Units", 300),
+    4: ("Twenty feet equivalent units", 295),
+}
+_RAILWAYS: Final = Shape(
+    23100216,
+    "Railway carloadings statistics, by commodity, by region, monthly",
+    "Statistiques des chargements ferroviaires, selon la marchandise, selon la région, mensuel",
+    6,
+    (
+        ("Geography", (_COUNTRY, *(division for division, _ in _DIVISIONS))),
+        (
+            "Railway carloading components",
+            (_ALL_FREIGHT, *(goods for goods, *_ in _FREIGHT), _CONTAINERS),
+        ),
+        ("Estimates", (_CARS, _TONNES, _UNITS_LOADED, _TWENTY_FEET)),
+    ),
+)
+
+
+def _freight(world: World, start: date, known: Known) -> Iterator[Observation]:
+    """Commodities add up to the total, divisions to the country; gypsum's few shippers are confidential."""
+    total_cars = round(known.get(("1.2.1", f"{start:%Y-%m}"), 260_000))
+    cars = {}
+    for division, share in _DIVISIONS:
+        for goods, part, _ in _FREIGHT:
+            noise = 1 + 0.08 * world.bell("freight", division.number, goods.number, start)
+            cars[division, goods] = round(total_cars * share * part * noise)
+    *_, last = cars
+    cars[last] += total_cars - sum(cars.values())
+    tonnes = {goods: each for goods, _, each in _FREIGHT}
+    loaded: dict[tuple[Member, Member, Member], int] = {}
+    for (division, goods), number in cars.items():
+        loaded[division, goods, _CARS], loaded[division, goods, _TONNES] = number, number * tonnes[goods]
+    for division, share in _DIVISIONS:
+        boxes = round(190_000 * share * (1 + 0.05 * world.bell("containers", division.number, start)))
+        loaded[division, _CONTAINERS, _UNITS_LOADED] = boxes
+        loaded[division, _CONTAINERS, _TWENTY_FEET] = round(boxes * 1.7)
+    for (division, goods, estimate), number in list(loaded.items()):
+        if goods is not _CONTAINERS:
+            total = loaded.setdefault((division, _ALL_FREIGHT, estimate), 0)
+            loaded[division, _ALL_FREIGHT, estimate] = total + number
+    for (_, goods, estimate), number in list(loaded.items()):
+        loaded[_COUNTRY, goods, estimate] = loaded.get((_COUNTRY, goods, estimate), 0) + number
+    for members in sorted(loaded, key=lambda each: tuple(member.number for member in each)):
+        hidden = members[1].name == "Gypsum" and start.year < 2020
+        unit = _FREIGHT_UNITS[members[2].number]
+        value = "" if hidden else str(loaded[members])
+        yield Observation(f"{start:%Y-%m}", members, unit, 0, value, 0, status="x" if hidden else "")
+
+
 _PRODUCTS: Final = (
     Product(_CPI, 48, _prices),
     Product(_LFS, 37, _labour),
     Product(_POPULATION, 196, _people),
     Product(_HOUSING, 130, _homes),
     Product(_RETAIL, 52, _sales, marked=True),
+    Product(_POWER, 71, _power),
+    Product(_RAILWAYS, 57, _freight),
 )

@@ -254,7 +254,7 @@ def _codes_csv(world: World) -> Answer:
 
 
 def _codes_workbook(world: World) -> Answer:
-    """Two tables side by side below two blank rows: not a file that anybody should load."""
+    """Two tables side by side below two blank rows, their number columns without a name."""
 
     def write(path: Path) -> None:
         explained = [c for c in table("ttc_codes") if c["description"]]
