@@ -81,7 +81,7 @@ class Compose:
             "CITYPERF_HOME": str(self.folder / "home"),
             "HOSTNAME": socket.gethostname(),
         }
-        return kept | image | given | {"CITYPERF_SCALE": "0.03"}
+        return kept | image | given | {"CITYPERF_SCALE": "0.03", "CITYPERF_SCHEDULE": "off"}
 
     def start(self, name: str, *more: str) -> subprocess.Popen[bytes]:
         entry = [sys.executable, "-m", "cityperf.cli"] if "build" in SERVICES[name] else []

@@ -54,6 +54,7 @@ def loaded(home: Home) -> int:
         return 0  # the database is not there yet
 
 
+@pytest.mark.timeout(1800)  # two nights, one of them twice
 def test_a_night_killed_in_the_middle_ends_like_one_that_was_not(home: Home, tmp_path: Path) -> None:
     code, (clean,) = home.refresh("--night", NIGHT)
     assert code == 0, clean
