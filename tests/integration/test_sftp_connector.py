@@ -254,7 +254,8 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(
     ((sha256,),) = query("select sha256 from ops.landed_file where file_id = %s", (file["file_id"],))
     assert path_of(clean_warehouse, sha256).read_bytes() == content
     assert agency.drop_after == []
-    assert sum(offset < 8 << 20 for offset in agency.reads) == (8 << 20) // (32 << 10)  # none asked for twice
+    # The window in flight when the line broke may be asked for again; what was written before it never is.
+    assert sum(offset < 4 << 20 for offset in agency.reads) == (4 << 20) // (32 << 10)
 
 
 @pytest.mark.fault
