@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -447,16 +447,10 @@ def _keys(
         return len(seen) == len(rows)
 
     for size in (1, 2, 3):
-        for chosen in _combinations(full, size):
+        for chosen in combinations(full[:6] if size > 1 else full, size):
             if unique(chosen):
                 return tuple(names[k] for k in sorted(chosen))
     return ()
-
-
-def _combinations(full: Sequence[int], size: int) -> Iterator[tuple[int, ...]]:
-    from itertools import combinations
-
-    return combinations(full[:6] if size > 1 else full, size)
 
 
 # -- texts ---------------------------------------------------------------------------------------------------

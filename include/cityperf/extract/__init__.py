@@ -40,7 +40,7 @@ def extract(
         _begin(db, night, contract.dataset)
         visit = Visit(settings, night, contract, db, _known(db, contract.dataset), patience)
         try:
-            landed = list(connector(contract.extract.connector)(visit, **_arguments(contract)))
+            landed = list(connector(contract.extract.connector)(visit, **arguments_of(contract)))
         except NotInReplay as problem:
             _end(db, night, contract.dataset, "not_in_replay", f"the replay lists nothing for {problem}")
             return []
@@ -69,7 +69,8 @@ def extract(
         return to_load
 
 
-def _arguments(contract: Contract) -> dict[str, Any]:
+def arguments_of(contract: Contract) -> dict[str, Any]:
+    """The connector's arguments as the contract gives them."""
     arguments = dict(contract.extract.arguments)
     if "allow_hosts" in arguments:
         arguments["allow_hosts"] = tuple(arguments["allow_hosts"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cityperf.config import Settings
+from cityperf.extract import arguments_of
 from cityperf.extract.visit import Landed, Visit
 from cityperf.sources import Contract, connector
 
@@ -35,12 +36,8 @@ def look(settings: Settings, night: date, contract: Contract, folder: Path) -> l
     Nothing is registered: no landing, no ops row, no cursor. Raises what a visit raises.
     """
     visit = _Look(settings, night, contract, None, {}, folder=folder)
-    arguments = dict(contract.extract.arguments)
-    if "allow_hosts" in arguments:
-        arguments["allow_hosts"] = tuple(arguments["allow_hosts"])
     try:
-        for _ in connector(contract.extract.connector)(visit, **arguments):
-            pass
+        list(connector(contract.extract.connector)(visit, **arguments_of(contract)))
     finally:
         visit.close()
     return visit.seen
