@@ -149,7 +149,7 @@ def test_a_host_that_asked_for_patience_is_left_alone_and_others_are_not(tmp_pat
     turnstile.close("Slow.example", 3600)
     with pytest.raises(Closed) as caught:
         Turnstile(tmp_path, 0.01).pass_("slow.example", 60)
-    assert 3500 < caught.value.seconds <= 3600
+    assert 3500 < caught.value.seconds <= 3600.001  # the clock's last digits
     assert turnstile.pass_("quick.example", 60) < 60
     assert Turnstile(tmp_path, 0).pass_("slow.example", 0) == 0  # a stand-in needs no courtesy
 

@@ -57,5 +57,5 @@ class Turnstile:
             following = max(turn, now + closed) if closed else turn + self.interval
             handle.seek(0)
             handle.truncate()
-            handle.write(f"{following:.3f}")
+            handle.write(repr(following))
         return turn
