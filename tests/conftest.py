@@ -26,6 +26,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole nights first: when two processes share the files, the short ones fill the gap at the end."""
+    rooms = ("e2e", "integration", "browser", "static", "dags", "unit")
+
+    def room(item: pytest.Item) -> int:
+        name = item.path.relative_to(ROOT / "tests").parts[0]
+        return rooms.index(name) if name in rooms else len(rooms)
+
+    items.sort(key=room)
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = len(reporter.stats.get("skipped", [])) if reporter else 0
