@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -407,6 +409,83 @@ def test_a_night_repeated_publishes_the_same_again(
     again = dbt(warehouse, SECOND, "replay", "run", "--select", *FROM_KPIS_ON[1:])
     assert set(again.values()) == {"success"}
     assert fingerprints() == before
+
+
+def limits(values: list[Decimal]) -> tuple[Decimal, Decimal, Decimal]:
+    """Mean and average moving range, screened once, by the arithmetic of the NHS-R package."""
+    mean = sum(values, Decimal(0)) / len(values)
+    ranges = [abs(b - a) for a, b in itertools.pairwise(values)]
+    average = sum(ranges, Decimal(0)) / len(ranges)
+    kept = [each for each in ranges if each < Decimal("3.267") * average] or [Decimal(0)]
+    reach = Decimal("2.66") * sum(kept, Decimal(0)) / len(kept)
+    return mean, mean - reach, mean + reach
+
+
+def special_causes(values: list[Decimal]) -> list[str | None]:
+    """The four rules by looking at every window of points, the way a person would."""
+
+    def sign(number: Decimal) -> int:
+        return (number > 0) - (number < 0)
+
+    mean, low, high = limits(values)
+    third = (high - mean) * 2 / 3
+    outside = [not low <= value <= high for value in values]
+    sides = [sign(round(value - mean, 12)) for value in values]
+    close = [not beyond and abs(value - mean) > third for beyond, value in zip(outside, values, strict=True)]
+    found: list[set[str]] = [set() for _ in values]
+    for at in range(len(values)):
+        seven = range(at, at + 7)
+        if at + 7 <= len(values):
+            if abs(sum(sign(values[n + 1] - values[n]) for n in seven[:-1])) == 6:
+                for n in seven:
+                    found[n].add("seven_point_trend")
+            if abs(sum(sides[n] for n in seven)) == 7:
+                for n in seven:
+                    found[n].add("seven_on_one_side")
+        three = range(at, at + 3)
+        if at + 3 <= len(values) and abs(sum(sides[n] for n in three)) == 3:
+            near = [n for n in three if close[n]]
+            if len(near) >= 2:
+                for n in near:
+                    found[n].add("two_of_three_near_limit")
+    order = ("outside_limits", "seven_point_trend", "two_of_three_near_limit", "seven_on_one_side")
+    return [
+        next((rule for rule in order if rule in names or (rule == order[0] and beyond)), None)
+        for names, beyond in zip(found, outside, strict=True)
+    ]
+
+
+def test_signals_equal_the_rules_on_every_real_series(computed: object, query: Query) -> None:
+    """XmR by kpi-rules 3.5: every point of every real series, against the rules written a second time."""
+    series: dict[tuple[Any, ...], list[tuple[Decimal, Decimal, str | None]]] = {}
+    for *key, charted, upper, cause in query(
+        "select kpi_id, geography_code, period_grain, charted, upper_limit, special_cause "
+        "from marts.kpi_signal order by kpi_id, geography_code, period_grain, period_start"
+    ):
+        series.setdefault(tuple(key), []).append((charted, upper, cause))
+    assert len(series) > 50
+    named: Counter[str] = Counter()
+    for key, points in series.items():
+        values = [charted for charted, _, _ in points]
+        assert [cause for _, _, cause in points] == special_causes(values), key
+        assert all(abs(upper - limits(values)[2]) < Decimal("1e-9") for _, upper, _ in points), key
+        named.update(cause for _, _, cause in points if cause)
+    assert set(named) == {
+        "outside_limits", "seven_point_trend", "two_of_three_near_limit", "seven_on_one_side"
+    }  # fmt: skip
+
+
+def test_what_cannot_be_a_signal_says_why(computed: object, query: Query) -> None:
+    unsuited = query(
+        "select kpi_id, variation, reason_en, reason_fr from marts.kpi_assessment "
+        "where variation = 'not_suitable' and geography_type = 'city'"
+    )
+    assert {"1.01", "1.02", "1.16", "2.041"} <= {kpi for kpi, *_ in unsuited}
+    assert all(english and french and english != french for _, _, english, french in unsuited)
+    assert not query(
+        "select kpi_id from marts.kpi_signal where charted = value and signal_basis = 'same_season' "
+        "and value <> 0 limit 1"
+    )
 
 
 @pytest.fixture(scope="module")

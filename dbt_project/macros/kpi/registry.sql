@@ -62,6 +62,33 @@
         ) as sources,
         definition #>> '{kpi, privacy_class}' as privacy_class,
         (definition #>> '{kpi, version}')::integer as version,
-        (definition #>> '{kpi, suitable_for_signals}')::boolean as suitable_for_signals
+        (definition #>> '{kpi, suitable_for_signals}')::boolean as suitable_for_signals,
+        definition #>> '{kpi, signals, basis}' as signal_basis,
+        (definition #>> '{kpi, signals, baseline_points}')::integer as signal_baseline_points,
+        definition #>> '{kpi, signals, reason, en}' as signal_reason_en,
+        definition #>> '{kpi, signals, reason, fr}' as signal_reason_fr
     from jsonb_array_elements({{ as_jsonb(found | sort(attribute='id')) }}) as definition
+{%- endmacro %}
+
+{# Recorded breaks after which the limits of a KPI's chart start anew (meta.kpi.signals.rebase), one row each. #}
+{% macro kpi_rebase_rows() -%}
+    {%- set found = [] -%}
+    {%- for node in (graph.nodes.values() if execute else []) if node.resource_type == 'model' -%}
+        {%- set meta = node.config.meta or {} -%}
+        {%- for kpi in [meta.kpi] + (meta.kpis or []) if kpi -%}
+            {%- for break in (kpi.signals or {}).rebase or [] -%}
+                {%- do found.append({
+                    'kpi_id': kpi.id | string, 'starts_on': break.from | string,
+                    'reason_en': break.reason.en, 'reason_fr': break.reason.fr,
+                }) -%}
+            {%- endfor -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    select
+        kpi_id,
+        starts_on,
+        reason_en,
+        reason_fr
+    from jsonb_to_recordset({{ as_jsonb(found | sort(attribute='kpi_id')) }})
+        as recorded (kpi_id text, starts_on date, reason_en text, reason_fr text)
 {%- endmacro %}
