@@ -468,7 +468,9 @@ def test_signals_equal_the_rules_on_every_real_series(computed: object, query: Q
     for key, points in series.items():
         values = [charted for charted, _, _ in points]
         assert [cause for _, _, cause in points] == special_causes(values), key
-        assert all(abs(upper - limits(values)[2]) < Decimal("1e-9") for _, upper, _ in points), key
+        assert all(
+            abs(upper - limits(values)[2]) < Decimal("1e-9") * max(1, abs(upper)) for _, upper, _ in points
+        ), key
         named.update(cause for _, _, cause in points if cause)
     assert set(named) == {
         "outside_limits", "seven_point_trend", "two_of_three_near_limit", "seven_on_one_side"
