@@ -79,6 +79,8 @@ def test_readers_see_documented_tables_and_nothing_else(home: Home, first: dict[
         "kpi",
         "kpi_value",
         "kpi_comparison",
+        "kpi_signal",
+        "kpi_assessment",
         "scorecard",
         "benchmark",
         "report_card",

@@ -65,6 +65,28 @@ def comparison(kpi_id: str, **more: Any) -> Row:
     }
 
 
+def charted(kpi_id: str, **more: Any) -> Row:
+    return {
+        "kpi_id": kpi_id,
+        "geography_type": "city",
+        "geography_code": "toronto",
+        "period_grain": "month",
+        "period_start": date(2024, 1, 1),
+        "value": "10",
+        "charted": "10",
+        "mean": "10",
+        "lower_limit": "5",
+        "upper_limit": "15",
+        "point_type": "common_cause",
+        **more,
+    }
+
+
+def assessed(kpi_id: str, variation: str, reason: str | None = None) -> Row:
+    area = {"geography_type": "city", "geography_code": "toronto", "period_grain": "month"}
+    return {"kpi_id": kpi_id, "variation": variation, "assurance": "no_target", "reason_en": reason, **area}
+
+
 def sound_rows(number: int, night: date = NIGHT, marker: int = 0) -> dict[str, list[Row]]:
     """Rows of a candidate that passes every check; `marker` makes one candidate differ from another
     everywhere."""
@@ -75,11 +97,19 @@ def sound_rows(number: int, night: date = NIGHT, marker: int = 0) -> dict[str, l
         "version": 1,
         "origin": "own",
         "target_type": "none",
+        "is_registered": True,
+        "suitable_for_signals": False,
     }
     rows: dict[str, list[Row]] = {
         "kpi": [
             {"kpi_id": "1.02", "name_en": f"Unemployment rate {marker}", "direction": "down", **kpi},
-            {"kpi_id": "2.05", "name_en": "Ridership", "direction": "up", **kpi},
+            {
+                "kpi_id": "2.05",
+                "name_en": "Ridership",
+                "direction": "up",
+                **kpi,
+                "suitable_for_signals": True,
+            },
             {"kpi_id": "1.10", "name_en": "Consumer prices", "direction": "none", **kpi},
         ],
         "kpi_value": [
@@ -117,6 +147,12 @@ def sound_rows(number: int, night: date = NIGHT, marker: int = 0) -> dict[str, l
                 impact=None,
                 status="neutral",
             ),
+        ],
+        "kpi_signal": [charted("2.05")],
+        "kpi_assessment": [
+            assessed("1.02", "not_suitable", "A moving average."),
+            assessed("2.05", "common_cause"),
+            assessed("1.10", "not_suitable", "A rate of change."),
         ],
         "scorecard": [
             {

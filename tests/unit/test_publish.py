@@ -134,6 +134,8 @@ def test_the_projects_own_exposures_export_every_table_of_the_contract() -> None
         "kpi",
         "kpi_value",
         "kpi_comparison",
+        "kpi_signal",
+        "kpi_assessment",
         "scorecard",
         "benchmark",
         "report_card",

@@ -25,7 +25,9 @@ TABLES: Final = (
     "commitment",
     "data_quality",
     "kpi",
+    "kpi_assessment",
     "kpi_comparison",
+    "kpi_signal",
     "kpi_value",
     "provenance",
     "release",
@@ -33,7 +35,16 @@ TABLES: Final = (
     "scorecard",
 )
 MAY_BE_EMPTY: Final = frozenset(
-    {"benchmark", "commitment", "report_card", "provenance", "kpi_comparison", "scorecard"}
+    {
+        "benchmark",
+        "commitment",
+        "report_card",
+        "provenance",
+        "kpi_assessment",
+        "kpi_comparison",
+        "kpi_signal",
+        "scorecard",
+    }  # fmt: skip
 )
 FEWEST: Final = 0.8  # of the rows that the release that is up has; kpi_value only ever grows
 
