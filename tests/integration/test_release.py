@@ -22,6 +22,7 @@ from cityperf.publish.dictionary import read_dictionary
 from cityperf.publish.exports import ExportFailed, Notice, build
 from cityperf.publish.tables import tables
 from cityperf.publish.trace import NotPublished, trace
+from cityperf.quality.gate import TABLES
 from cityperf.quality.results import CheckResult, record
 from cityperf.sources import load_contracts
 from click.testing import CliRunner
@@ -297,7 +298,7 @@ def test_the_data_package_is_valid_by_the_frictionless_library(home: Settings) -
     assert report.valid, report.flatten(["title", "message"])
     package = Package(str(descriptor))
     tables_ = {r.name: r for r in package.resources if r.type == "table"}
-    assert len(tables_) == 11 and len(package.resources) == 33
+    assert len(tables_) == len(TABLES) and len(package.resources) == 3 * len(TABLES)
     assert tables_["kpi-value"].schema.get_field("value").type == "number"
     assert all(f.description for r in tables_.values() for f in r.schema.fields)
     assert all(r.hash.startswith("sha256:") and r.bytes for r in package.resources)
@@ -342,7 +343,7 @@ def test_every_file_of_a_sample_release_says_sample(home: Settings) -> None:
             "select obj_description(c.oid, 'pg_class') from pg_class as c "
             "where c.relnamespace = 'publish'::regnamespace and c.relkind = 'r'"
         ).fetchall()
-    assert len(said) == 11
+    assert len(said) == len(TABLES)
     assert all(text.startswith("SAMPLE - invented figures. ") for (text,) in said)
 
 
@@ -490,7 +491,7 @@ def test_every_listing_takes_json(command: Callable[..., Any]) -> None:
     assert shown["comparisons"][0]["status"] == "favourable"
     walked = json.loads(command("kpi", "trace", "1.02", "--verify", "--json").output)
     assert walked["files"][0]["intact"] is True
-    assert len(json.loads(command("release", "show", "1", "--json").output)["files"]) == 37
+    assert len(json.loads(command("release", "show", "1", "--json").output)["files"]) == 3 * len(TABLES) + 4
 
 
 def test_people_read_status_as_a_word_beside_a_sign_and_that_it_is_a_sample(

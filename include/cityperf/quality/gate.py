@@ -44,7 +44,7 @@ MAY_BE_EMPTY: Final = frozenset(
         "kpi_comparison",
         "kpi_signal",
         "scorecard",
-    }  # fmt: skip
+    }
 )
 FEWEST: Final = 0.8  # of the rows that the release that is up has; kpi_value only ever grows
 
