@@ -14,3 +14,9 @@
             then replace(btrim({{ expression }}), ',', '')::numeric
     end
 {%- endmacro %}
+
+{# A number from French text: '1 234,5', '(1 234,50 $)', '12,5 %'. Spaces of any kind part thousands; null if blank. #}
+{% macro to_number_fr(expression) -%}
+    nullif(replace(regexp_replace({{ expression }}, '[^0-9,]', '', 'g'), ',', '.'), '')::numeric
+        * case when {{ expression }} ~ '[-−(]' then -1 else 1 end
+{%- endmacro %}

@@ -1,7 +1,8 @@
-{# Bus, streetcar and light-rail delay records, which differ only in the names of their columns: `worded` files name the
-   incident in words as well as by a code. 'E/B', 'eb' and 'E' are east; 'B', 'BW' and 'B/W' both ways; 600 RAD stands for
-   route 600, 999 for none. Equal records of one file stay and are flagged: none carries a number that tells them apart. #}
-{% macro ttc_surface_delays(dataset, line, place, bound, worded=true) -%}
+{# Delay records of the TTC, which differ in the names of their columns and in little else. `worded` files name the incident
+   in words as well as by a code. On the surface 'E/B', 'eb' and 'E' are east, 'B', 'BW' and 'B/W' both ways, 600 RAD stands
+   for route 600, 999 for none. The `subway` has lines for routes and no words for incidents. Equal records of one file stay
+   and are flagged: none carries a number that tells them apart. #}
+{% macro ttc_delays(dataset, line, place, bound, worded=false, subway=false) -%}
     with source as (
         select * from {{ source('raw', dataset) }}
     ),
@@ -12,12 +13,18 @@
             case when time ~ '^([01]?\d|2[0-3]):[0-5]\d' then time::time end as delay_time,
             initcap(btrim(day)) as day_name,
             upper({{ clean_text(place) }}) as station,
+            {% if not subway -%}
             {{ clean_text('incident') if worded else 'null::text' }} as incident,
-            nullif(upper({{ clean_text('code') }}), 'NONE') as code,
+            {% endif -%}
+            {% set code = 'upper(' ~ clean_text('code') ~ ')' -%}
+            {{ code if subway else "nullif(" ~ code ~ ", 'NONE')" }} as code,
             min_delay::integer as min_delay,
             min_gap::integer as min_gap,
             upper(btrim({{ bound }})) as bound_as_found,
-            nullif({{ clean_text(line) }}, 'None') as line_as_found,
+            {{ clean_text(line) if subway else "nullif(" ~ clean_text(line) ~ ", 'None')" }} as line_as_found,
+            {% if subway -%}
+            regexp_replace(upper(coalesce({{ line }}, '')), '[^A-Z0-9]+', '/', 'g') as line_key,
+            {% endif -%}
             nullif(btrim(vehicle), '0') as vehicle,
             row_number() over (
                 partition by
@@ -40,17 +47,32 @@
         date_trunc('month', delay_date)::date as month_start,
         day_name,
         station,
+        {% if not subway -%}
         incident,
+        {% endif -%}
         code,
         min_delay,
         min_gap,
         coalesce(min_delay >= 999, false) as is_sentinel,
+        {% if subway -%}
+        case when bound_as_found in ('N', 'S', 'E', 'W') then bound_as_found end as bound,
+        line_as_found,
+        case
+            when line_key ~ '^/?(YU|YUS|LINE/1)/?$' then 'YU'
+            when line_key ~ '^/?(BD|LINE/2)/?$' then 'BD'
+            when line_key ~ '^/?(SHP|SHEP|SHEPPARD|LINE/4)/?$' then 'SHP'
+            when line_key ~ '^/?(SRT|RT|LINE/3)/?$' then 'SRT'
+            when line_key ~ 'YUS?' and line_key ~ 'B/?D' then 'YU/BD'
+            else 'OTHER'
+        end as line_code,
+        {% else -%}
         case
             when bound_as_found ~ '^[NSEW](/?B)?$' then left(bound_as_found, 1)
             when bound_as_found ~ '^B(/?W)?$' then 'B'
         end as bound,
         line_as_found,
         nullif(substring(line_as_found from '^(\d{1,3})(?!\d)')::integer, 999) as route_number,
+        {% endif -%}
         vehicle,
         repeat_number,
         repeat_number > 1 as is_repeat,

@@ -6,10 +6,12 @@ Only generated passwords are kept once per home, because roles belong to a datab
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets as _secrets
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -76,6 +78,11 @@ class Settings:
         return self.base / "releases"
 
     @property
+    def backup(self) -> Path:
+        """Sealed rows of raw whose landed bytes were deleted after their time: a folder per data set."""
+        return self.base / "backup"
+
+    @property
     def drop(self) -> Path:
         """Where divisions drop files: one folder per data set."""
         return self.base / "drop"
@@ -126,6 +133,21 @@ class Settings:
                 Path(temporary).unlink()
         loaded: dict[str, str] = json.loads(path.read_text())
         return loaded
+
+    def change_secret(self, name: str, change: Callable[[str], str]) -> str:
+        """Put what `change` makes of a secret ('' if there is none yet) into the secrets file; returns it."""
+        self.secrets()
+        with (self.home / "secrets.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            known = self.secrets()
+            known[name] = change(known.get(name, ""))
+            fd, temporary = tempfile.mkstemp(prefix="secrets.", dir=self.home)
+            with os.fdopen(fd, "w") as handle:
+                json.dump(known, handle)
+                handle.flush()
+                os.fsync(fd)  # a key that a power cut takes is a landing that nobody can read
+            Path(temporary).replace(self.home / "secrets.json")
+        return known[name]
 
     # -- addresses -----------------------------------------------------------------------------------------
     def dsn(self, role: Role = "bi_reader", database: str | None = None) -> str:

@@ -2,7 +2,8 @@
 
 A file lies at `<landing>/<first two digits>/<sha256>`. It is written to a temporary file beside its final
 folder, hashed on the way, flushed to disk and renamed, so a name in landing always stands for whole,
-correct bytes.
+correct bytes. Files with person-level data lie there encrypted, as `<sha256 of what was received>.sealed`; while one
+arrives or is read, its bytes are in a file without a name that goes with the process (decision 0018).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,18 +24,26 @@ from typing import IO, Any, Final
 
 from psycopg.types.json import Jsonb
 
+from cityperf import sealing
 from cityperf.config import TORONTO, Settings
-from cityperf.errors import SourceUnavailable
+from cityperf.errors import CityperfError, SourceUnavailable
 
 ABANDONED_AFTER: Final = 24 * 3600  # seconds; a temporary file this old has lost its writer
 SPARE: Final = 256 << 20  # bytes that must stay free on the landing's disk
+SEALED: Final = ".sealed"
+
+
+class Expired(CityperfError):
+    """The bytes of a landed file were deleted when their time was over; only its manifest row is left."""
 
 
 class Incoming:
-    """A file on its way into landing. `write` as bytes come, `restart` when an attempt failed."""
+    """A file on its way into landing. `write` as bytes come, `restart` when an attempt failed. `private`: to be
+    encrypted there.
+    """
 
-    def __init__(self, handle: IO[bytes], path: Path) -> None:
-        self.handle, self.path = handle, path
+    def __init__(self, handle: IO[bytes], path: Path, *, private: bool = False) -> None:
+        self.handle, self.path, self.private = handle, path, private
         self._hash = hashlib.sha256()
         self.size = 0
 
@@ -55,33 +65,92 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Stored:
-    """A file in landing: its SHA-256 (hex), size in bytes and place."""
+    """A file in landing: its SHA-256 (hex), size in bytes as received, place, and the key it is sealed with."""
 
     sha256: str
     size: int
     path: Path
+    sealed_with: str | None = None
 
 
 def path_of(settings: Settings, sha256: str) -> Path:
-    """Where the bytes with this SHA-256 lie, whether they are there or not."""
-    return settings.landing / sha256[:2] / sha256
+    """Where the bytes with this SHA-256 lie, sealed or plain, whether they are there or not."""
+    plain = settings.landing / sha256[:2] / sha256
+    sealed = plain.with_name(sha256 + SEALED)
+    return sealed if sealed.exists() else plain
 
 
-def find(settings: Settings, name: str, sha256: str) -> Path:
-    """Where the bytes of a registered file lie. Raises FileNotFoundError if landing lost them."""
+@contextmanager
+def opened(settings: Settings, db: Any, file_id: int) -> Iterator[Path]:
+    """A path at which the bytes of a registered file can be read, as they were received, while the context lasts.
+
+    Raises Expired when they were deleted after their time, FileNotFoundError if landing lost them, and KeyMissing or
+    Tampered (`cityperf.sealing`) when they do not open.
+    """
+    name, sha256, expired_on, why = db.execute(
+        "select name, sha256, expired_on, expired_why from ops.landed_file where file_id = %s", (file_id,)
+    ).fetchone()
     path = path_of(settings, sha256)
+    if expired_on is not None:
+        raise Expired(
+            f"expected the bytes of {name} ({sha256}), found only their row in ops.landed_file: deleted on "
+            f"{expired_on}, {why}; what was loaded of them stays in raw"
+        )
     if not path.exists():
         raise FileNotFoundError(
             f"{name} ({sha256}) is in the registry but not in landing; expected {path}; "
             "restore landing from its backup"
         )
-    return path
+    if path.suffix != SEALED:
+        yield path
+        return
+    with unnamed(settings) as (handle, readable):
+        for chunk in _unsealed(settings, sha256, path):
+            handle.write(chunk)
+        handle.flush()
+        yield readable
+
+
+def intact(settings: Settings, sha256: str) -> bool:
+    """Whether landing gives the very bytes that have this SHA-256. Raises KeyMissing when it cannot tell."""
+    path = path_of(settings, sha256)
+    if not path.exists():
+        return False
+    if path.suffix != SEALED:
+        with path.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest() == sha256
+    digest = hashlib.sha256()
+    try:
+        for chunk in _unsealed(settings, sha256, path):
+            digest.update(chunk)
+    except sealing.Tampered:
+        return False
+    return digest.hexdigest() == sha256
+
+
+def _unsealed(settings: Settings, sha256: str, path: Path) -> Iterator[bytes]:
+    with path.open("rb") as handle:
+        yield from sealing.unsealed(sealing.keys_of(settings), handle, sha256, str(path))
 
 
 @contextmanager
-def incoming(settings: Settings) -> Iterator[Incoming]:
-    """A temporary file in landing, removed unless `keep` renamed it. Raises SourceUnavailable if the disk
-    is full.
+def unnamed(settings: Settings) -> Iterator[tuple[IO[bytes], Path]]:
+    """A file in the run folder that has no name, and a path by which this process and its children can read it.
+
+    It is gone with the handle, however the process ends, so nothing is ever left to be cleaned up.
+    """
+    settings.run.mkdir(parents=True, exist_ok=True)
+    number, name = tempfile.mkstemp(prefix="plain-", dir=settings.run)  # readable by its owner only
+    with os.fdopen(number, "w+b") as handle:
+        Path(name).unlink()
+        yield handle, Path(f"/proc/{os.getpid()}/fd/{number}")
+
+
+@contextmanager
+def incoming(settings: Settings, *, private: bool = False) -> Iterator[Incoming]:
+    """A temporary file in landing, removed unless `keep` renamed it; a `private` one lies elsewhere, without a name.
+
+    Raises SourceUnavailable if the disk is full.
     """
     settings.landing.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(settings.landing).free
@@ -92,6 +161,10 @@ def incoming(settings: Settings) -> Iterator[Incoming]:
             "free space, then run the source again"
         )
     _sweep(settings.landing)
+    if private:
+        with unnamed(settings) as (handle, path):
+            yield Incoming(handle, path, private=True)
+        return
     path = settings.landing / f".incoming-{os.getpid()}-{secrets.token_hex(6)}"
     with path.open("xb") as handle:
         try:
@@ -102,22 +175,81 @@ def incoming(settings: Settings) -> Iterator[Incoming]:
 
 
 def keep(settings: Settings, arrived: Incoming) -> Stored:
-    """Put the bytes under their SHA-256 (read-only) and return where. The same bytes again change nothing."""
+    """Put the bytes under their SHA-256 (read-only) and return where. The same bytes again change nothing.
+
+    Private ones are sealed there; what is sealed stays so, even if the same bytes also come from an open source. A
+    sealed file that does not open any more (its key is lost, it was changed) is written again.
+    """
     final = path_of(settings, arrived.sha256)
-    stored = Stored(arrived.sha256, arrived.size, final)
-    if final.exists() and final.stat().st_size == arrived.size:
-        return stored
     arrived.handle.flush()
-    os.fchmod(arrived.handle.fileno(), 0o444)
-    os.fsync(arrived.handle.fileno())
+    if final.suffix == SEALED and _opens(settings, arrived.sha256):
+        return Stored(arrived.sha256, arrived.size, final, sealing.key_of(final))
+    if arrived.private or final.suffix == SEALED:
+        return _keep_sealed(settings, arrived)
+    if not (final.exists() and final.stat().st_size == arrived.size):
+        settle(arrived.handle, arrived.path, final)
+    return Stored(arrived.sha256, arrived.size, final)
+
+
+def _opens(settings: Settings, sha256: str) -> bool:
+    try:
+        return intact(settings, sha256)
+    except sealing.KeyMissing:
+        return False
+
+
+def _keep_sealed(settings: Settings, arrived: Incoming) -> Stored:
+    plain = settings.landing / arrived.sha256[:2] / arrived.sha256
+    final = plain.with_name(plain.name + SEALED)
+    with incoming(settings) as sealed, arrived.path.open("rb") as source:
+        used = sealing.seal(sealing.keys_of(settings), source, sealed.handle, arrived.sha256)
+        settle(sealed.handle, sealed.path, final)
+    plain.unlink(missing_ok=True)  # from the time when the data set was not yet person-level
+    return Stored(arrived.sha256, arrived.size, final, used)
+
+
+def settle(handle: IO[bytes], path: Path, final: Path) -> None:
+    """Give a written file its final name, both flushed to disk, read-only."""
+    handle.flush()
+    os.fchmod(handle.fileno(), 0o444)
+    os.fsync(handle.fileno())
     final.parent.mkdir(parents=True, exist_ok=True)
-    arrived.path.replace(final)
+    path.replace(final)
     folder = os.open(final.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # the name itself must survive a power cut
     finally:
         os.close(folder)
-    return stored
+
+
+def sealed_files(settings: Settings) -> list[Path]:
+    """All that is sealed: landed files, and the backups of raw's rows."""
+    return [
+        path for folder in (settings.landing, settings.backup) for path in sorted(folder.rglob("*" + SEALED))
+    ]
+
+
+def reseal(settings: Settings, db: Any) -> int:
+    """Seal everything again that an older key seals, so that only the newest is needed; returns the number of files.
+
+    Covers landing and the backups of raw. A file at a time is replaced whole: it can be broken off and repeated.
+    """
+    keys, done = sealing.keys_of(settings), 0
+    for path in sealed_files(settings):
+        if sealing.key_of(path) == keys.newest:
+            continue
+        with incoming(settings) as sealed, unnamed(settings) as (plain, _), path.open("rb") as handle:
+            for chunk in sealing.unsealed(keys, handle, path.name.removesuffix(SEALED), str(path)):
+                plain.write(chunk)
+            plain.seek(0)
+            sealing.seal(keys, plain, sealed.handle, path.name.removesuffix(SEALED))
+            settle(sealed.handle, sealed.path, path)
+        db.execute(
+            "update ops.landed_file set sealed_with = %s where sha256 = %s",
+            (keys.newest, path.name.removesuffix(SEALED)),
+        )
+        done += 1
+    return done
 
 
 def received_at(settings: Settings, night: date) -> datetime:
@@ -143,17 +275,19 @@ def register(
 ) -> int:
     """The manifest row of `stored` under this name; returns its file_id. Known bytes keep their row.
 
-    The address and the tags are those of the latest visit: the next one asks with them.
+    The address and the tags are those of the latest visit: the next one asks with them. Bytes that came again after
+    they were deleted are there again.
     """
     row = db.execute(
         """
         insert into ops.landed_file
             (dataset, name, sha256, bytes, url, media_type, etag, last_modified, source_meta, night,
-            retrieved_at)
-        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            retrieved_at, sealed_with)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         on conflict (dataset, name, sha256) do update
             set url = excluded.url, etag = excluded.etag, last_modified = excluded.last_modified,
-                source_meta = landed_file.source_meta || excluded.source_meta
+                source_meta = landed_file.source_meta || excluded.source_meta,
+                sealed_with = excluded.sealed_with, expired_on = null, expired_why = null
         returning file_id
         """,
         (
@@ -168,9 +302,18 @@ def register(
             Jsonb(source_meta or {}),
             night,
             received_at(settings, night),
+            stored.sealed_with,
         ),
     ).fetchone()
     return int(row[0])
+
+
+def describe(db: Any, file_id: int, source_meta: dict[str, Any]) -> None:
+    """What the source says now of a file that it did not send again, as `register` writes it for one that it did."""
+    db.execute(
+        "update ops.landed_file set source_meta = source_meta || %s where file_id = %s",
+        (Jsonb(source_meta), file_id),
+    )
 
 
 def _sweep(folder: Path) -> None:

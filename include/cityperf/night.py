@@ -78,6 +78,7 @@ def open_night(settings: Settings, night: date) -> None:
     """
     from cityperf.load import ensure_raw_tables
     from cityperf.load.backfill import drop_expired
+    from cityperf.retention import expire
     from cityperf.sources import load_contracts
 
     if settings.profile != "live":
@@ -86,6 +87,7 @@ def open_night(settings: Settings, night: date) -> None:
         deliver_drops(settings, night)
     ensure_raw_tables(settings, load_contracts())
     drop_expired(settings, night)
+    expire(settings, night)
     with connect(settings, "loader") as connection:
         previous = connection.execute(
             "select max(night) from ops.night where night < %s and state <> 'missed'", (night,)

@@ -49,15 +49,21 @@ def digest(settings: Settings, night: date) -> list[Path]:
     """Write digests/<night>/<steward>.txt for everybody who answers for something. Returns the files.
 
     A repeat of the night replaces its digests. Failures come first, findings of one check are rolled up into
-    one line.
+    one line. Divisions that still have to hand something in get a mail of their own.
     """
+    from cityperf.handin.chase import by_steward, expected, remind
     from cityperf.sources import load_contracts
 
     with connect(settings, "publisher") as connection:
         findings = _findings(connection, night)
         absences = _absences(connection, night)
         ending = _ending(connection, night)
-    stewards = {name: contract.owner.steward for name, contract in load_contracts().items()}
+        visited = _visited(connection, night)
+    contracts = load_contracts()
+    stewards = {name: contract.owner.steward for name, contract in contracts.items()}
+    awaited = expected(settings, night, {k: v for k, v in contracts.items() if k in visited})
+    remind(settings, night, awaited)
+    chased = by_steward(awaited)
     by_owner: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_owner[finding.owner].append(finding)
@@ -67,9 +73,12 @@ def digest(settings: Settings, night: date) -> list[Path]:
     folder = settings.base / "digests" / night.isoformat()
     folder.mkdir(parents=True, exist_ok=True)
     written = {}
-    for steward in sorted({*by_owner, *missing}):
+    for steward in sorted({*by_owner, *missing, *chased}):
         path = folder / f"{_slug(steward)}.txt"
-        text = compose(settings.profile, night, steward, by_owner[steward], missing[steward], ending)
+        hand_ins = [(each.state == "late", str(each)) for each in chased.get(steward, [])]
+        text = compose(
+            settings.profile, night, steward, by_owner[steward], missing[steward], ending, hand_ins
+        )
         temporary = path.with_suffix(f".{secrets.token_hex(4)}")
         temporary.write_text(text)
         temporary.replace(path)
@@ -87,8 +96,9 @@ def compose(
     findings: Sequence[Finding],
     absences: Sequence[Absence],
     ending: str,
+    hand_ins: Sequence[tuple[bool, str]] = (),
 ) -> str:
-    """The text of one digest."""
+    """The text of one digest. `hand_ins`: what divisions still have to hand in, and whether it is late."""
     lines = [f"City Performance Warehouse · night of {night.isoformat()} · {steward}"]
     if profile == "sample":
         lines.append("SAMPLE - invented figures")
@@ -102,10 +112,13 @@ def compose(
         for absence in absences:
             lines.append(f"  ✘ {absence.dataset} {NOT_IN[absence.state]}: {absence.message or 'no message'}")
             lines.append("    see docs/runbooks/source.md")
+    if hand_ins:
+        lines.append("Hand-ins to chase")
+        lines += [f"  {'✘' if late else '!'} {told}" for late, told in hand_ins]
     lines += _section("Needs a hand", "✘", broken)
     lines += _section("Look at it", "!", warned)
     lines += _section("Known, still counted", "~", known)
-    if not (absences or broken or warned or known):
+    if not (absences or hand_ins or broken or warned or known):
         lines.append("All is well.")
     lines += ["", f"{passed} passed, {len(warned)} warned, {len(known)} known, {len(broken)} failed"]
     return "\n".join(lines) + "\n"
@@ -144,6 +157,14 @@ def _absences(connection: Connection[Any], night: date) -> list[Absence]:
             "where night = %s and state = any(%s) order by dataset",
             (night, list(NOT_IN)),
         ).fetchall()
+
+
+def _visited(connection: Connection[Any], night: date) -> set[str]:
+    """The data sets that the night looked for. What a replay does not list is chased by nobody."""
+    rows = connection.execute(
+        "select dataset from ops.fetch where night = %s and state <> 'not_in_replay'", (night,)
+    )
+    return {row[0] for row in rows}
 
 
 def _ending(connection: Connection[Any], night: date) -> str:

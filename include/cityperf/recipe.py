@@ -38,7 +38,8 @@ class Recipe(BaseModel):
       columns of a row that draw from one table speak of one place. `part`: a share of another column. `same`:
       another column's value. `nth`: the member's (in a group: the row's) own value of a list. `sum`: other columns
       times factors.
-      `percent`: one column in percent of another; blank where either is.
+      `percent`: one column in percent of another; blank where either is. `reached`: the day on which a register's
+      row reached that one of its statuses, `days` later (later than the hand-in: blank, unless `ahead`).
     - `by` member, period or group: drawn once for it. `blank`: share of rows left empty. `when`: blank unless
       other columns have one of these values. `show`: a format for the value. `trend`: yearly growth, `season`:
       amplitude of the year, both of numbers and counts.
@@ -57,6 +58,7 @@ class Recipe(BaseModel):
     nth: tuple[str, ...] | None = None
     sum: dict[str, float] | None = None
     percent: tuple[str, str] | None = None
+    reached: str | None = None
     when: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     by: Literal["row", "member", "period", "group"] = "row"
     blank: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -83,6 +85,7 @@ class Recipe(BaseModel):
             "nth",
             "sum",
             "percent",
+            "reached",
         )
         said = [kind for kind in kinds if getattr(self, kind) is not None] + ["epoch"] * self.epoch
         if len(said) != 1:
@@ -99,6 +102,10 @@ class Sample(BaseModel):
     period stand in groups of so many, such as the persons of a collision: they share moment and place. `file`: the
     name under which it is published; with {year} or {month}, a file for each; where the name changed, each name by
     the first day from which it holds. `above`: lines over the header.
+
+    Of a register each period is a hand-in of each of its divisions: with `rows` so many that come and go, each there
+    for `life` days (from, to), with `members` always the same ones. `months`: each stands there once for every one of
+    the last so many months.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -117,6 +124,8 @@ class Sample(BaseModel):
     file: str | dict[date, str] | None = None
     sheet: str = "Sheet1"
     above: tuple[tuple[str, ...], ...] = ()
+    life: tuple[Annotated[int, Field(gt=0)], int] = (300, 900)
+    months: Annotated[int, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
     def _one_size(self) -> Sample:

@@ -409,7 +409,7 @@ def _propose(found: Draft, shape: Shape, rows: list[list[str | None]], headers: 
         found.ignored = tuple(headers[name] for name in personal)
         found.review.append(
             f"privacy: {', '.join(found.ignored)} may tell of persons and are left out; "
-            "if they must come in, the class is person_level"
+            "if they must come in, the class is person_level and each is `personal: true`"
         )
     if _SMALL_COUNTS.search(f"{found.title} {' '.join(names)}"):
         found.privacy = "counts"

@@ -6,13 +6,14 @@ library, no database driver; connectors are imported for their signatures only.
 
 from __future__ import annotations
 
+import csv
 import difflib
 import importlib
 import inspect
 import os
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,7 @@ from cityperf.config import ROOT
 from cityperf.recipe import Sample
 
 CONTRACTS: Final = ROOT / "include" / "sources"
+DIVISIONS: Final = ROOT / "dbt_project" / "seeds" / "divisions.csv"
 
 # Where each connector lives. A connector is a function `fetch(visit, *, ...)`; its keyword arguments are
 # what a contract's `extract` section may say.
@@ -51,6 +53,7 @@ CONNECTORS: Final[dict[str, str]] = {
     "reviewed_file": "cityperf.extract.connectors.reviewed_file",
 }
 
+NUMBERS: Final = ("integer", "numeric", "money", "percent")
 _UNITS: Final = {"hour": 1, "day": 24, "week": 168}
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -88,7 +91,13 @@ def _date_format(value: object) -> str:
     return str(value)
 
 
+def _plain(value: object) -> object:
+    """A number or a date that YAML read as such, as a person would write it."""
+    return str(value) if isinstance(value, (int, float, date)) else value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Plain = Annotated[str, BeforeValidator(_plain)]
 Regex = Annotated[str, BeforeValidator(_regex)]
 DateFormat = Annotated[str, BeforeValidator(_date_format)]
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
@@ -104,12 +113,19 @@ class Owner(_Strict):
 
 
 class Privacy(_Strict):
-    """public: may be shown as it is. counts: small counts are suppressed. person_level: never in
-    quarantine's text.
+    """public: may be shown as it is. counts: small counts are suppressed. person_level: encrypted in landing, never
+    in quarantine's text; `keep`: how long landing has its bytes (decision 0018).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
     level: Literal["public", "counts", "person_level"] = Field(alias="class")
+    keep: Duration | None = None
+
+    @model_validator(mode="after")
+    def _keeps_persons(self) -> Privacy:
+        if self.keep is not None and self.level != "person_level":
+            raise ValueError(f"`keep` is for person_level; landing keeps what is {self.level} for good")
+        return self
 
 
 class Schedule(_Strict):
@@ -171,9 +187,23 @@ class LeaveOut(_Strict):
     tolerance: float = 0.01
 
 
+class Words(_Strict):
+    """The same in English and in French."""
+
+    en: str
+    fr: str
+
+
+class Label(_Strict):
+    """A column's header in French; the first English `header` is what the template writes."""
+
+    fr: str
+
+
 class Column(_Strict):
     """One column of raw. `header`, `header_pattern`: names it has in files. `path`: place in a JSON element. `above`:
-    label in a sheet's title block whose value every row gets. `pattern`: many columns.
+    label in a sheet's title block whose value every row gets. `pattern`: many columns. `min`, `max`: bounds of a
+    number, inclusive. `label`, `help`, `example`: for the template of a register. `personal`: about a person.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] | None = None
@@ -192,6 +222,12 @@ class Column(_Strict):
     optional: bool = False
     allowed: tuple[str, ...] = ()
     description: str = ""
+    label: Label | None = None
+    help: Words | None = None
+    example: Plain | None = None
+    min: float | None = None
+    max: float | None = None
+    personal: bool = False
 
     @model_validator(mode="after")
     def _one_kind(self) -> Column:
@@ -207,6 +243,12 @@ class Column(_Strict):
             raise ValueError("`decimal` is for numbers: numeric, money or percent")
         if self.required and self.optional:
             raise ValueError("a column is not both required and optional")
+        if (self.min is not None or self.max is not None) and self.type not in NUMBERS:
+            raise ValueError(f"`min` and `max` are for numbers: {', '.join(NUMBERS)}")
+        if self.min is not None and self.max is not None and self.max < self.min:
+            raise ValueError("max is less than min")
+        if self.example and self.allowed and self.example not in self.allowed:
+            raise ValueError(f"expected an example that is allowed, found {self.example!r}")
         return self
 
 
@@ -264,6 +306,82 @@ class Extract(_Strict):
         return {"connector": "", "read": {}} | own | {"arguments": rest}
 
 
+class Due(_Strict):
+    """When a hand-in is expected: on `day` (a short month's last) of each of `months`; chased `remind` before."""
+
+    months: Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], Field(min_length=1)]
+    day: Annotated[int, Field(ge=1, le=31)]
+    remind: Duration = timedelta(days=10)
+
+
+class Status(_Strict):
+    """A column that from one hand-in to the next never moves to the left of `forward`; other values may come and
+    go.
+    """
+
+    column: str
+    forward: Annotated[tuple[str, ...], Field(min_length=2)]
+
+
+class Rule(_Strict):
+    """What must hold in a row where both columns are filled: a date not before or not after another, a number at
+    most another. `needs`: where the column is filled the other one is too. A row that breaks it is held.
+    """
+
+    column: str
+    not_before: str | None = None
+    not_after: str | None = None
+    at_most: str | None = None
+    needs: str | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Rule:
+        if sum(each is not None for each in (self.not_before, self.not_after, self.at_most, self.needs)) != 1:
+            raise ValueError("expected exactly one of `not_before`, `not_after`, `at_most` and `needs`")
+        return self
+
+    @property
+    def kind(self) -> Literal["not_before", "not_after", "at_most", "needs"]:
+        if self.not_before:
+            return "not_before"
+        if self.not_after:
+            return "not_after"
+        return "at_most" if self.at_most else "needs"
+
+    @property
+    def other(self) -> str:
+        """The column that `column` is compared with."""
+        return self.not_before or self.not_after or self.at_most or self.needs or ""
+
+
+class Link(_Strict):
+    """`column` names a row of another register: `dataset.column`."""
+
+    column: str
+    to: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")]
+
+    @property
+    def dataset(self) -> str:
+        return self.to.partition(".")[0]
+
+    @property
+    def target(self) -> str:
+        """The other register's column."""
+        return self.to.partition(".")[2]
+
+
+class Register(_Strict):
+    """A sheet that divisions hand in. `divisions`: who does (empty: the owner's alone). `version`: of the template."""
+
+    version: Annotated[int, Field(ge=1)]
+    title: Words
+    due: Due
+    divisions: tuple[str, ...] = ()
+    status: Status | None = None
+    rules: tuple[Rule, ...] = ()
+    links: tuple[Link, ...] = ()
+
+
 class Contract(_Strict):
     """A data set as agreed: where it comes from, how it looks, who answers for it, and what to do when it
     differs.
@@ -289,6 +407,7 @@ class Contract(_Strict):
     partition: Partition | None = None
     control_total: ControlTotal | None = None
     leave_out: tuple[LeaveOut, ...] = ()
+    handed_in: Register | None = Field(default=None, alias="register")  # ABCMeta has a method of that name
     sample: Sample | None = None
     path: Path = Field(default=Path(), exclude=True, repr=False)
 
@@ -326,6 +445,11 @@ class Contract(_Strict):
             for name in self.sample.columns:
                 if name not in named and not any(re.search(pattern, name) for pattern in patterns):
                     raise ValueError(f"sample: no column is named {name}")
+        if self.handed_in:
+            for mistake in _register_mistakes(self, self.handed_in):
+                raise ValueError(f"register: {mistake}")
+        for mistake in _privacy_mistakes(self):
+            raise ValueError(mistake)
         return self
 
     @cached_property
@@ -333,13 +457,129 @@ class Contract(_Strict):
         return tuple(column for column in self.columns if column.name)
 
     @cached_property
+    def raw_columns(self) -> tuple[Column, ...]:
+        """The named columns that raw has: all but the personal ones."""
+        return tuple(column for column in self.named_columns if not column.personal)
+
+    @cached_property
     def pattern_columns(self) -> tuple[Column, ...]:
         return tuple(column for column in self.columns if column.pattern)
+
+    @property
+    def register(self) -> Register | None:
+        """What makes this data set a register that divisions hand in."""
+        return self.handed_in
 
     @property
     def table(self) -> str:
         """The table's name inside schema raw."""
         return self.dataset
+
+
+def _privacy_mistakes(contract: Contract) -> Iterator[str]:
+    """What would let something personal into raw, or asks raw for what it does not have."""
+    personal = {str(column.name) for column in contract.columns if column.personal}
+    if personal and contract.privacy.level != "person_level":
+        yield f"columns {', '.join(sorted(personal))} are personal, so expected the class person_level"
+    if contract.privacy.level == "person_level" and contract.drift.new_column in ("accept", "warn"):
+        yield (
+            "drift: a column that nobody has looked at may be about a person; with person_level expected "
+            f"`new_column` ignore, quarantine_file or stop, found {contract.drift.new_column!r}"
+        )
+    if any(column.personal for column in contract.pattern_columns):
+        yield "a `pattern` column is not personal: name the column, or leave it out with `ignored`"
+    named = {
+        "keys": contract.keys,
+        "compare": contract.compare,
+        "partition": (contract.partition.column,) if contract.partition else (),
+        "control_total": (contract.control_total.column, contract.control_total.where_blank)
+        if contract.control_total
+        else (),
+        "leave_out": tuple(name for rule in contract.leave_out for name in (rule.column, *rule.sums)),
+    }
+    if register := contract.register:
+        named["register"] = (
+            *((register.status.column,) if register.status else ()),
+            *(name for rule in register.rules for name in (rule.column, rule.other)),
+            *(link.column for link in register.links),
+        )
+    for where, names in named.items():
+        if wrong := [name for name in names if name in personal]:
+            yield f"{where}: {', '.join(wrong)} is personal and never reaches raw; name another column"
+
+
+def _register_mistakes(contract: Contract, register: Register) -> Iterator[str]:
+    """What in a register does not fit the contract that it stands in."""
+    columns = {column.name: column for column in contract.named_columns if column.name}
+    dates = ("date", "timestamp")
+    if contract.extract.connector != "drop_folder":
+        yield f"is handed in, so expected the connector drop_folder, found {contract.extract.connector}"
+    for name in ("division", "as_of"):
+        if name not in columns:
+            yield f"expected a column {name!r}: a hand-in is one division's as of one date"
+    if columns["as_of"].type != "date":
+        yield f"expected `as_of` to be a date, found {columns['as_of'].type}"
+    if not contract.keys:
+        yield "expected `keys`: without them no row is known again in the next hand-in"
+    if columns["division"].above and contract.keys[0] != "division":
+        yield f"expected `division` as the first of `keys`, found {', '.join(contract.keys)}"
+    for rule in register.rules:
+        for name in (rule.column, rule.other):
+            if name not in columns:
+                yield f"rules: no column is named {name}{_hint(name, list(columns))}"
+        types = [columns[name].type for name in (rule.column, rule.other)]
+        fitting = {"not_before": dates, "not_after": dates, "at_most": NUMBERS}.get(rule.kind)
+        if fitting and not {*types} <= {*fitting}:
+            yield (
+                f"rules: {rule.kind} compares {', '.join(fitting)}; found {rule.column} and {rule.other}: "
+                f"{', '.join(types)}"
+            )
+    if register.status:
+        name = register.status.column
+        if name not in columns:
+            yield f"status: no column is named {name}{_hint(name, list(columns))}"
+        for value in register.status.forward:
+            if value not in columns[name].allowed:
+                yield (
+                    f"status: {value!r} is not among the `allowed` of {name}"
+                    f"{_hint(value, list(columns[name].allowed))}"
+                )
+    for link in register.links:
+        if link.column not in columns:
+            yield f"links: no column is named {link.column}{_hint(link.column, list(columns))}"
+
+
+def register_mistakes(contracts: dict[str, Contract]) -> Iterator[str]:
+    """What registers say of each other and of divisions and does not hold: links to nowhere, divisions that nobody
+    knows, and sheets of one workbook that are not handed in together.
+    """
+    first: dict[str, Contract] = {}
+    with DIVISIONS.open(encoding="utf-8", newline="") as file:
+        known = [row["name_as_found"] for row in csv.DictReader(file)]
+    for contract in contracts.values():
+        if not contract.register:
+            continue
+        where = _shown(contract.path, contract.path.parent.parent)
+        for link in contract.register.links:
+            target = contracts.get(link.dataset)
+            if target is None or not target.register:
+                yield f"{where}: register.links: no register is named {link.dataset}"
+            elif link.target not in [column.name for column in target.named_columns]:
+                yield f"{where}: register.links: {link.dataset} has no column {link.target}"
+        for name in contract.register.divisions:
+            if name not in known:
+                yield f"{where}: register.divisions: {name!r} is not in {DIVISIONS.name}{_hint(name, known)}"
+        folder = str(contract.extract.arguments["folder"])
+        other = first.setdefault(folder, contract)
+        if other.register and (
+            (other.extract.arguments["match"], other.register.version, other.register.due)
+            != (contract.extract.arguments["match"], contract.register.version, contract.register.due)
+            or {*other.register.divisions} != {*contract.register.divisions}
+        ):
+            yield (
+                f"{where}: register: the sheets of one workbook ({folder}) share match, version, due and "
+                f"divisions; {contract.dataset} differs from {other.dataset}"
+            )
 
 
 def load_contracts(root: Path | None = None) -> dict[str, Contract]:
@@ -408,6 +648,28 @@ def nightly_contracts() -> dict[str, Contract]:
         return any(fnmatch(name, pattern) for pattern in among)
 
     return {k: v for k, v in contracts.items() if named(k, wanted) and not named(k, unwanted)}
+
+
+def reading_the_same(contract: Contract) -> tuple[Contract, ...]:
+    """The data set and those that read the same drop folder: the sheets of one workbook."""
+    if contract.extract.connector != "drop_folder":
+        return (contract,)
+    folder = contract.extract.arguments.get("folder")
+    others = (
+        each
+        for each in load_contracts().values()
+        if each.dataset != contract.dataset
+        and each.extract.connector == "drop_folder"
+        and each.extract.arguments.get("folder") == folder
+    )
+    return (contract, *others)
+
+
+def is_private(contract: Contract) -> bool:
+    """Whether the data set's files hold person-level data: its own, or that of another sheet of the workbook."""
+    if contract.privacy.level == "person_level":
+        return True
+    return any(each.privacy.level == "person_level" for each in reading_the_same(contract))
 
 
 _CACHE: dict[Path, tuple[tuple[tuple[str, int, int], ...], dict[str, Contract]]] = {}
@@ -511,11 +773,13 @@ _SIGNATURES: dict[str, dict[str, tuple[bool, TypeAdapter[Any]]]] = {}
 
 def _hint(word: str, known: list[str]) -> str:
     near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(known)}"
+    if near or len(known) > 60:
+        return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; expected one of {', '.join(known)}"
 
 
 def _shown(file: Path, folder: Path) -> str:
-    base = ROOT if folder.is_relative_to(ROOT) else folder
+    base = ROOT if file.is_relative_to(ROOT) else folder
     return str(file.relative_to(base))
 
 
@@ -540,6 +804,11 @@ _SECTIONS: Final[dict[str, type[_Strict]]] = {
     "partition": Partition,
     "control_total": ControlTotal,
     "leave_out": LeaveOut,
+    "register": Register,
+    "due": Due,
+    "status": Status,
+    "rules": Rule,
+    "links": Link,
     "columns": Column,
     "read": Read,
     "limits": Limits,

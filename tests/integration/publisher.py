@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ class Answer:
     wait: float = 0.0
     parts: bool = False
 
+    @cached_property
+    def tag(self) -> str:
+        return f'"{hashlib.md5(self.body).hexdigest()}"'  # noqa: S324 - a tag, not a secret
+
 
 @dataclass
 class Publisher:
@@ -44,6 +49,7 @@ class Publisher:
     url: str
     script: dict[str, list[Answer]] = field(default_factory=dict)
     seen: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    callers: set[int] = field(default_factory=set)  # ports of the connections that were made
 
     def says(self, path: str, *answers: Answer | bytes) -> None:
         self.script[path] = [Answer(each) if isinstance(each, bytes) else each for each in answers]
@@ -77,6 +83,7 @@ def publisher() -> Iterator[Publisher]:
 
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            told.callers.add(self.client_address[1])
             told.seen.append((self.command, self.path, dict(self.headers), body))
             answers = told.script.get(self.path) or told.script.get(self.path.split("?")[0])
             answer = (
@@ -88,7 +95,7 @@ def publisher() -> Iterator[Publisher]:
             )
             if answer.wait:
                 time.sleep(answer.wait)
-            tag = f'"{hashlib.md5(answer.body).hexdigest()}"'  # noqa: S324 - a tag, not a secret
+            tag = answer.tag
             if answer.status == 200 and self.headers.get("If-None-Match") == tag:
                 answer = Answer(status=304)
             if answer.parts:

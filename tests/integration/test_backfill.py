@@ -312,7 +312,7 @@ def stop(*_):
     time.sleep(600)
 
 if sys.argv[1] == "swap":
-    load._move_cursor = stop
+    load.move_cursor = stop
 settings = Settings.from_env("sample")
 gate = stop if sys.argv[1] == "gate" else test.open_gate
 for each in test.plan(settings, test.MONTHLY):

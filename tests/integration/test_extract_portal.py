@@ -90,6 +90,20 @@ def test_an_unchanged_file_costs_a_304_and_lands_nothing(
     assert query("select count(*) from ops.landed_file") == [(1,)]
 
 
+def test_unchanged_files_of_a_package_share_one_connection(
+    clean_warehouse: Settings, feed: Publisher
+) -> None:
+    urls = [f"https://example.org/files/{n}.csv" for n in range(3)]
+    for url in urls:
+        feed.says(url.removeprefix("https:/"), Answer(CSV))
+    client = Client(clean_warehouse, NIGHT, ("example.org",))
+    tag = Answer(CSV).tag
+    replies = [client.fetch(url, Memory(), headers={"If-None-Match": tag}) for url in urls]
+    client.close()
+    assert [reply.status for reply in replies] == [304, 304, 304]
+    assert len(feed.callers) == 1
+
+
 def test_a_file_that_landed_but_was_not_loaded_is_handed_on_again(
     clean_warehouse: Settings, feed: Publisher, query: Query
 ) -> None:
@@ -753,6 +767,39 @@ def test_a_table_that_has_retired_is_refused(
         extract(clean_warehouse, NIGHT, CUBE)
 
 
+@pytest.mark.fault
+def test_a_file_dated_anew_is_handed_on_again_if_another_one_stands_for_its_year(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    section = {"connector": "ckan_files", "base_url": "https://ckan.example.org", "package": "p",
+               "match": r"^(?P<year>\d{4})", "read": {"format": "csv"}}  # fmt: skip
+    agreed = contract(extract=section, partition={"from_name": "year", "grain": "year"})
+
+    def a_night(day: int, **modified: int) -> list[str]:
+        resources = [
+            {"id": name, "name": f"2025 {name}", "url": f"https://ckan.example.org/{name}.csv", "format": "CSV",
+             "last_modified": f"2026-11-{moment:02d}T10:00:00"}
+            for name, moment in modified.items()
+        ]  # fmt: skip
+        answer = json.dumps({"success": True, "result": {"resources": resources}}).encode()
+        feed.says("/ckan.example.org/api/3/action/package_show", answer)
+        night = date(2026, 11, day)
+        files = extract(clean_warehouse, night, agreed)
+        for file in files:
+            load_file(clean_warehouse, night, agreed, file["file_id"], gate=open_gate)
+        return [file["name"] for file in files]
+
+    feed.says("/ckan.example.org/first.csv", CSV)
+    feed.says("/ckan.example.org/other.csv", CSV.replace(b"BATHURST", b"SPADINA"))
+    assert a_night(15, first=14) == ["first.csv"]
+    assert a_night(16, first=14, other=15) == ["other.csv"]
+    assert query("select station from raw.delays where id = '1'") == [("SPADINA",)]
+    assert a_night(17, first=14, other=15) == []
+    assert a_night(18, first=17, other=15) == ["first.csv"]  # a 304, but a later date
+    assert query("select station from raw.delays where id = '1'") == [("BATHURST",)]
+    assert a_night(19, first=17, other=15) == []
+
+
 # -- SDMX ----------------------------------------------------------------------------------------------------
 FLOW = visiting(
     "sdmx",
@@ -772,6 +819,25 @@ def test_a_dataflow_lands_as_the_csv_it_was_asked_for(
     _, path, headers, _ = feed.seen[0]
     assert path.endswith("?startPeriod=2020")
     assert headers["Accept"].startswith("application/vnd.sdmx.data+csv")
+
+
+def test_a_dataflow_in_xml_is_asked_for_landed_and_loaded(
+    clean_warehouse: Settings, feed: Publisher, query: Query
+) -> None:
+    section = FLOW.extract.arguments | {"format": "xml"}
+    columns = {
+        name: {"header": [name.upper()], "type": "text"} for name in ("geo", "time_period", "obs_value")
+    }
+    flow = contract("prices", columns, extract={"connector": "sdmx", **section})
+    observation = b'<Series GEO="1"><Obs TIME_PERIOD="2020-01" OBS_VALUE="1.0"/></Series>'
+    feed.says(
+        DATA, b"<m:StructureSpecificData><m:DataSet>%b</m:DataSet></m:StructureSpecificData>" % observation
+    )
+    (file,) = extract(clean_warehouse, NIGHT, flow)
+    assert file["name"] == "DF_1.xml"
+    assert "structurespecificdata+xml" in feed.seen[0][2]["Accept"]
+    assert load_file(clean_warehouse, NIGHT, flow, file["file_id"], gate=open_gate).loaded == 1
+    assert query("select geo, time_period, obs_value from raw.prices") == [("1", "2020-01", "1.0")]
 
 
 @pytest.mark.fault

@@ -61,7 +61,7 @@ if place == "copy":
             yield chunk
     batch._plain_lines = slowly
 if place == "attach":
-    load._move_cursor = stop
+    load.move_cursor = stop
 load.load_file(Settings.from_env("sample"), test.NIGHT, agreed, int(file_id), gate=gate)
 if place == "done":
     stop()

@@ -539,11 +539,11 @@ def own_kpis() -> list[dict[str, Any]]:
     return found
 
 
-def test_there_are_two_own_kpis_in_each_dimension_fully_described() -> None:
+def test_there_are_own_kpis_in_each_dimension_fully_described() -> None:
     kpis = own_kpis()
-    assert len(kpis) == len({kpi["id"] for kpi in kpis}) == 10
+    assert len(kpis) == len({kpi["id"] for kpi in kpis}) >= 14
     for dimension in DIMENSIONS:
-        assert sum(kpi["dimension"] == kpi["folder"] == dimension for kpi in kpis) == 2
+        assert sum(kpi["dimension"] == kpi["folder"] == dimension for kpi in kpis) >= 2
     for kpi in kpis:
         for text in (kpi["name"], kpi["definition"]):
             assert text["en"] and text["fr"] and text["en"] != text["fr"]

@@ -12,7 +12,7 @@ from cityperf.config import Settings
 from cityperf.db import connect
 from cityperf.errors import FileQuarantined
 from cityperf.extract import extract
-from cityperf.load import load_file
+from cityperf.load import load_file, rebuild
 from cityperf.load.snapshot import Change, as_of, changes
 from cityperf.sources import Contract
 from hypothesis import HealthCheck, given
@@ -194,6 +194,31 @@ def test_an_old_file_again_changes_nothing_unless_the_source_says_it_is_new(
     elif agreed is MONTHLY:
         assert stands(query) == {"2026-01": "O"}
     assert first.batch_id < second.batch_id < third.batch_id
+
+
+@pytest.mark.fault
+def test_the_same_bytes_dated_anew_win_back_the_period_that_another_file_took(
+    clean_warehouse: Settings, query: Query
+) -> None:
+    night = date(2026, 11, 24)
+    deliver(clean_warehouse, MONTHLY, OLD, "january.csv", modified="2026-11-19T10:00:00.000000")
+    deliver(clean_warehouse, MONTHLY, NEW, "all.csv", SECOND, modified="2026-11-20T10:00:00.000000")
+    deliver(clean_warehouse, MONTHLY, OLD, "january.csv", THIRD, modified="2026-11-19T10:00:00.000000")
+    assert stands(query) == {"2026-01": "N"}  # still the old date: it stays overtaken
+    again = deliver(
+        clean_warehouse, MONTHLY, OLD, "january.csv", night, modified="2026-11-23T10:00:00.000000"
+    )
+    assert stands(query) == {"2026-01": "O"}
+    assert again.periods == ("2026-01",)
+    twice = deliver(
+        clean_warehouse, MONTHLY, OLD, "january.csv", night, modified="2026-11-23T10:00:00.000000"
+    )
+    assert twice.message == "loaded before; nothing to do"
+    late = deliver(clean_warehouse, MONTHLY, months("2026-01-09"), "late.csv", THIRD)
+    assert "a newer delivery stands for 2026-01 already" in str(late.message)
+    before = standing_bytes(query)
+    rebuild(clean_warehouse, MONTHLY)
+    assert (stands(query), standing_bytes(query)) == ({"2026-01": "O"}, before)
 
 
 @pytest.mark.fault

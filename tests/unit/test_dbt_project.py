@@ -52,7 +52,7 @@ def described(layer: str) -> dict[str, dict[str, Any]]:
     """Model name → its YAML entry."""
     entries: dict[str, dict[str, Any]] = {}
     for path in (PROJECT / "models" / layer).rglob("*.yml"):
-        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", []):
+        for model in yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader).get("models", []):
             entries[model["name"]] = model
     return entries
 

@@ -55,7 +55,7 @@ def test_every_model_has_a_yaml_description() -> None:
     described = {
         model["name"]
         for path in (PROJECT / "models").rglob("*.yml")
-        for model in (yaml.safe_load(path.read_text()) or {}).get("models", [])
+        for model in (yaml.load(path.read_text(), Loader=yaml.CSafeLoader) or {}).get("models", [])
         if model.get("description")
     }
     assert set(MODELS) <= described, set(MODELS) - described

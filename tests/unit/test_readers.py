@@ -214,9 +214,9 @@ def test_a_foreign_file_is_refused_in_plain_words(tmp_path: Path, content: bytes
 
 
 def test_a_gzip_bomb_is_refused_before_it_fills_memory(tmp_path: Path) -> None:
-    line = "2025-01-01,02:10,BATHURST,5\n"
-    bomb = gzip.compress((CSV + line * 4_000_000).encode())
-    assert len(bomb) < 1 << 20
+    line = f"2025-01-01,02:10,{'BATHURST' * 500},5\n"
+    bomb = gzip.compress((CSV + line * 5_000).encode())  # 20 MB: ratios are looked at above 16
+    assert len(bomb) < (20 << 20) // 150
     with pytest.raises(Quarantined, match="bomb"):
         for _ in opened(tmp_path, bomb).records():
             pass
@@ -533,23 +533,25 @@ def test_three_headers_in_one_workbook_meet_in_the_same_columns(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("cell", "notes"), [("", []), (" ", ["sheet '2017': 36,461 blank rows below the last record"])]
+    ("cell", "notes"), [("", []), (" ", ["sheet '2017': 3,646 blank rows below the last record"])]
 )
 def test_blank_rows_below_are_no_records(tmp_path: Path, cell: str, notes: list[str]) -> None:
-    """The streetcar workbook of 2017: 50,223 used rows, 13,762 records. Rows of spaces are counted, empty ones not."""
+    """The streetcar workbook of 2017 at a tenth: 5,022 used rows, 1,376 records. Rows of spaces are counted, empty ones
+    not.
+    """
     out = io.BytesIO()
     book = xlsxwriter.Workbook(out, {"in_memory": True})
     sheet, grey = book.add_worksheet("2017"), book.add_format({"bg_color": "#eeeeee"})
     sheet.write_row(0, 0, HEAD)
-    for row in range(1, 13_763):
+    for row in range(1, 1_377):
         sheet.write_row(row, 0, ["2017-01-01", "02:00", f"S{row}", 1])
-    for row in range(13_763, 50_224):
+    for row in range(1_377, 5_023):
         sheet.write(row, 0, cell, grey)
     book.close()
     reader = opened(tmp_path, out.getvalue())
-    assert sum(block.size for block in reader.blocks()) == 13_762
+    assert sum(block.size for block in reader.blocks()) == 1_376
     assert reader.notes == notes
-    assert sum(1 for _ in reader.records()) == 13_762
+    assert sum(1 for _ in reader.records()) == 1_376
 
 
 def test_a_header_in_the_middle_and_blank_rows_between_are_no_records(tmp_path: Path) -> None:
@@ -734,13 +736,13 @@ def test_entities_that_swell_are_never_expanded(tmp_path: Path) -> None:
 def test_limits_are_set_by_the_environment_and_named_in_the_refusal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = workbook({"A": [HEAD, *[["2024-01-01", str(n), "A", n] for n in range(30_000)]]})
+    content = workbook({"A": [HEAD, *[["2024-01-01", str(n), f"{n}" * 10_000, n] for n in range(100, 140)]]})
     monkeypatch.setenv("CITYPERF_MAX_WORKBOOK_MB", "1")
     with pytest.raises(Quarantined, match="CITYPERF_MAX_WORKBOOK_MB"):
         opened(tmp_path, content)
     monkeypatch.setenv("CITYPERF_MAX_WORKBOOK_MB", "100")
-    monkeypatch.setenv("CITYPERF_MAX_SHEET_CELLS", "100000")
-    with pytest.raises(Quarantined, match=r"100,000 cells.*4 columns and"):
+    monkeypatch.setenv("CITYPERF_MAX_SHEET_CELLS", "100")
+    with pytest.raises(Quarantined, match=r"100 cells.*4 columns and"):
         opened(tmp_path, content)
     monkeypatch.setenv("CITYPERF_MAX_SHEET_CELLS", "many")
     with pytest.raises(ValueError, match="CITYPERF_MAX_SHEET_CELLS: expected a whole number"):
@@ -759,8 +761,8 @@ def test_a_gigantic_value_is_held_or_refused(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.fault
-def test_a_million_columns_are_refused_whatever_carries_them(tmp_path: Path) -> None:
-    names = ",".join(f"c{n}" for n in range(1_000_000))
+def test_a_hundred_thousand_columns_are_refused_whatever_carries_them(tmp_path: Path) -> None:
+    names = ",".join(f"c{n}" for n in range(100_000))
     with pytest.raises(Quarantined, match="at most 1000 columns, found"):
         opened(tmp_path, f"{names}\n1,2\n".encode())
     with pytest.raises(Quarantined, match="at most 1000 columns, found"):

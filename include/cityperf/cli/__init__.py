@@ -27,6 +27,13 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "status": ("cityperf.cli.stack:status", "What runs, since when, where to reach it, and its memory."),
     "doctor": ("cityperf.cli.stack:doctor", "What is wrong with this machine, and how to mend it."),
     "source": ("cityperf.cli.source:source", "The data sets that feed the warehouse."),
+    "template": ("cityperf.cli.handin:template", "The workbook that divisions fill in for a register."),
+    "submit": ("cityperf.cli.handin:submit", "Check a filled workbook, print its receipt, and hand it in."),
+    "handin": ("cityperf.cli.handin:handin", "What divisions hand in: what is due, and the receipts."),
+    "landing": (
+        "cityperf.cli.landing:landing",
+        "Landed files about persons: the keys that seal them.",
+    ),
     "kpi": ("cityperf.cli.kpi:kpi", "Published indicators: list, show, and trace one to its source file."),
     "release": ("cityperf.cli.release:release", "Releases: what was published, and when."),
     "psql": (

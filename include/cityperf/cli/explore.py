@@ -115,8 +115,7 @@ def diff(name: str, file: Path | None, as_json: bool) -> None:
     from cityperf.shape import differences, shape_of
 
     contract = _contract(name)
-    with _offered(contract, file) as (file_name, path):
-        landed = _landed(contract, file_name)
+    with _offered(contract, file) as (file_name, path), _landed(contract, file_name) as landed:
         if landed is None:
             raise click.ClickException(
                 f"nothing of {name} has landed yet; `source preview {name}` shows what would"
@@ -152,22 +151,29 @@ def _offered(contract: Contract, file: Path | None) -> Iterator[tuple[str, Path]
     from cityperf.config import tonight
     from cityperf.extract.look import look
 
-    with tempfile.TemporaryDirectory(prefix="cityperf-look-") as folder:
+    run = settings().run  # not /tmp: what is looked at may be about persons
+    run.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="look-", dir=run) as folder:
         files = look(settings(), tonight(), contract, Path(folder))
         if not files:
             raise click.ClickException(f"{contract.dataset} offers no file now")
         yield files[-1]
 
 
-def _landed(contract: Contract, file_name: str) -> tuple[str, Path, Any] | None:
+@contextmanager
+def _landed(contract: Contract, file_name: str) -> Iterator[tuple[str, Path, Any] | None]:
     """The file that stands now under this name, else the data set's latest: name, place, night."""
     from cityperf.db import connect
-    from cityperf.landing import path_of
+    from cityperf.landing import opened
 
     with connect(settings(), "loader") as db:
         row = db.execute(
-            "select c.name, f.sha256, c.night from ops.cursor as c join ops.landed_file as f using (file_id) "
+            "select c.name, f.file_id, c.night from ops.cursor as c join ops.landed_file as f using (file_id) "
             "where c.dataset = %s order by (c.name = %s) desc, c.night desc, f.file_id desc limit 1",
             (contract.dataset, file_name),
         ).fetchone()
-    return (row[0], path_of(settings(), row[1]), row[2]) if row else None
+        if row is None:
+            yield None
+            return
+        with opened(settings(), db, row[1]) as path:
+            yield row[0], path, row[2]

@@ -365,7 +365,7 @@ def _walk(found: Any) -> None:
             f" from row {each.first_row}" if each.first_row is not None else ""
         )
         leaf = files.add(f"{escape(each.name)} → {each.table}, {rows}{state}")
-        leaf.add(f"sha256 {each.sha256}")
+        leaf.add(f"sha256 {each.sha256}" + (f", deleted {each.expired}" if each.expired else ""))
         leaf.add(f"{escape(each.url)}, received {each.retrieved_at[:19]}")
     if found.more_files:
         files.add(f"and {found.more_files} more (--json or --verify shows all)")

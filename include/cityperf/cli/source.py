@@ -71,11 +71,11 @@ def list_sources(as_json: bool) -> None:
 def check(names: tuple[str, ...], as_json: bool) -> None:
     """Read the contracts (all, or NAMES) and say what is wrong with them, with file and line."""
     from cityperf.retirement import mistakes
-    from cityperf.sources import ContractError, load_contracts
+    from cityperf.sources import ContractError, load_contracts, register_mistakes
 
     try:
         contracts = load_contracts()
-        if not names and (wrong := list(mistakes(contracts))):
+        if not names and (wrong := [*mistakes(contracts), *register_mistakes(contracts)]):
             raise ContractError("\n".join(wrong))
     except ContractError as problem:
         if as_json:

@@ -1,7 +1,8 @@
 """Extraction: one visit to one source on one night, from the contract to files in landing.
 
 Only what is new is handed on: a file whose bytes stand for its name already is left alone. A file that
-landed but was not loaded, because something died in between, is handed on again.
+landed but was not loaded, because something died in between, is handed on again; so is one that its source dates
+anew after another file took its periods over.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def extract(
     from cityperf.extract.http import NotInReplay
     from cityperf.extract.refusal import Refused
     from cityperf.extract.visit import Visit
+    from cityperf.load.order import come_anew
     from cityperf.sources import connector
 
     with connect(settings, "loader", autocommit=True) as db:
@@ -57,15 +59,17 @@ def extract(
         finally:
             visit.close()
         current = {name: known.file_id for name, known in visit.known.items()}
+        unchanged = [file for file in landed if current.get(file.name) == file.file_id]
+        anew = come_anew(db, night, [file.file_id for file in unchanged])
         to_load = [
             {"file_id": file.file_id, "name": file.name}
             for file in landed
-            if current.get(file.name) != file.file_id
+            if current.get(file.name) != file.file_id or file.file_id in anew
         ]
         message = "; ".join(visit.warnings) or None
         state = "landed" if to_load else "unchanged"
         _end(db, night, contract.dataset, state, message, [file["file_id"] for file in to_load])
-        _tell(db, night, contract.dataset, [f for f in landed if current.get(f.name) == f.file_id])
+        _tell(db, night, contract.dataset, [file for file in unchanged if file.file_id not in anew])
         return to_load
 
 

@@ -288,6 +288,7 @@ class Client:
     ) -> Reply:
         status = response.status_code
         if status == 304:
+            response.raw.drain_conn()  # there is no body: the connection serves the next file too
             return Reply(304, url, 0, _lower(response.headers))
         if status == 404 and response.headers.get("X-Cityperf-Replay") == "not-listed":
             raise NotInReplay(url)

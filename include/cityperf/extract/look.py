@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -28,6 +29,12 @@ class _Look(Visit):
         shutil.copyfile(arriving.path, place)
         self.seen.append((name, place))
         return Landed(-len(self.seen), name)
+
+    def share(self, *_: Any, **__: Any) -> bool:
+        return False
+
+    def landed_before(self) -> Iterator[Landed]:
+        return iter(())
 
 
 def look(settings: Settings, night: date, contract: Contract, folder: Path) -> list[tuple[str, Path]]:

@@ -10,8 +10,9 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-from cityperf.extract.http import Unsound, glimpse, looks_like_html
-from cityperf.sources import Contract
+from cityperf.extract import http
+from cityperf.extract.http import Unsound, looks_like_html
+from cityperf.sources import Contract, is_private
 
 ASK: Final = "open the address by hand; if the publisher changed the file's kind, change the contract"
 
@@ -27,6 +28,10 @@ def check_file(contract: Contract, name: str, path: Path) -> None:
     expected = _words(read.format, read.inside_zip)
     if not head.strip(b" \t\r\n\xef\xbb\xbf"):
         raise Unsound(expected, f"an empty file ({size} bytes)", "wait for the publisher, or ask them")
+
+    def glimpse(content: bytes) -> str:
+        return "(withheld: person-level data)" if is_private(contract) else http.glimpse(content)
+
     if looks_like_html(head):
         raise Unsound(expected, f"an HTML page beginning {glimpse(head)}", ASK)
     is_zip = head.startswith(b"PK\x03\x04")

@@ -4,15 +4,18 @@ known.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cityperf.config import Settings
-from cityperf.sources import Contract
+from cityperf.errors import SourceUnavailable
+from cityperf.sources import Contract, is_private, reading_the_same
 
 if TYPE_CHECKING:
     from cityperf.extract.http import Client, Reply
@@ -71,6 +74,11 @@ class Visit:
             )
         return self._client
 
+    @cached_property
+    def private(self) -> bool:
+        """Whether what is fetched holds person-level data."""
+        return is_private(self.contract)
+
     def close(self) -> None:
         if self._client is not None:
             self._client.close()
@@ -98,7 +106,7 @@ class Visit:
                 conditional["If-None-Match"] = known.etag
             if known.last_modified:
                 conditional["If-Modified-Since"] = known.last_modified
-        with landing.incoming(self.settings) as arriving:
+        with landing.incoming(self.settings, private=self.private) as arriving:
 
             def sound(reply: Reply) -> None:
                 arriving.handle.flush()
@@ -107,6 +115,8 @@ class Visit:
             reply = client.fetch(url, arriving, headers=conditional, check=sound)
             if reply.status == 304 and known is not None:
                 told_by = "etag" if "If-None-Match" in conditional else "last_modified"
+                if meta and meta.get("source_modified") != known.meta.get("source_modified"):
+                    landing.describe(self.db, known.file_id, meta)
                 return Landed(known.file_id, name, told_by)
             return self.keep(
                 arriving,
@@ -123,7 +133,7 @@ class Visit:
         """A file that a connector writes itself: the pages of an API, one after the other."""
         from cityperf import landing
 
-        with landing.incoming(self.settings) as arriving:
+        with landing.incoming(self.settings, private=self.private) as arriving:
             yield arriving
 
     def keep(
@@ -155,6 +165,35 @@ class Visit:
             source_meta=meta,
         )
         return Landed(file_id, name, "hash")
+
+    def share(self, arriving: Incoming, name: str, url: str, *, meta: dict[str, Any]) -> bool:
+        """Register a kept file also for the other data sets that read it, after a look that it can be read back;
+        returns whether its original may go. Raises SourceUnavailable when landing does not give the same bytes.
+        """
+        from cityperf import landing
+
+        stored = landing.keep(self.settings, arriving)
+        if not landing.intact(self.settings, stored.sha256):
+            raise SourceUnavailable(
+                f"expected {name} to be read back from {stored.path}, found other bytes there"
+            )
+        for other in reading_the_same(self.contract):
+            wants = other.register or re.search(other.extract.arguments["match"], name)
+            if other.dataset != self.contract.dataset and wants:
+                landing.register(
+                    self.settings, self.db, self.night, other.dataset, name, stored, url=url, source_meta=meta
+                )
+        return True
+
+    def landed_before(self) -> Iterator[Landed]:
+        """The latest file of each name that landing has of this data set."""
+        rows = self.db.execute(
+            "select distinct on (name) file_id, name from ops.landed_file where dataset = %s and expired_on is null "
+            "order by name, source_meta ->> 'source_modified' desc nulls last, file_id desc",
+            (self.contract.dataset,),
+        )
+        for file_id, name in rows.fetchall():
+            yield Landed(file_id, name, "landing")
 
 
 def write_page(arriving: Incoming, url: str, body: bytes, request: object | None = None) -> None:

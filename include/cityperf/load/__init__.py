@@ -10,6 +10,7 @@ advisory lock. Which of two deliveries stands is decided by their stamps, not by
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from cityperf.config import Settings
 from cityperf.errors import FileQuarantined, SourceUnavailable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import psycopg
 
     from cityperf.load.attach import Arrived, Backfill, Counts
@@ -70,11 +73,29 @@ def load_file(
     with connect(settings, "loader", autocommit=True) as db, one_at_a_time(db, contract.dataset):
         _reclaim(db, contract.dataset)
         name, _, _ = landed(db, contract, file_id)
-        done = _already(db, contract, file_id, name)
-        if done is not None:
-            return done
-        stamp = order.stamp_of(db, night, file_id)
-        return _load_delivery(settings, db, contract, night, file_id, stamp, gate)
+        anew = bool(order.come_anew(db, night, [file_id]))
+        result = None if anew else _already(db, contract, file_id, name)
+        try:
+            if result is None:
+                stamp = order.stamp_of(db, night, file_id)
+                result = _load_delivery(settings, db, contract, night, file_id, stamp, gate)
+        except FileQuarantined:
+            _answer(settings, db, contract, file_id)
+            raise
+        _answer(settings, db, contract, file_id)
+        return result
+
+
+def _answer(settings: Settings, db: psycopg.Connection[Any], contract: Contract, file_id: int) -> None:
+    """The receipt for what a division handed in. A folder that cannot be written does not undo a load."""
+    if contract.register is None:
+        return
+    from cityperf.handin.receipt import answer
+
+    try:
+        answer(settings, db, contract, file_id)
+    except OSError as problem:
+        logging.getLogger(__name__).warning("%s: no receipt was written: %s", contract.dataset, problem)
 
 
 def _load_delivery(
@@ -86,25 +107,32 @@ def _load_delivery(
     stamp: str,
     gate: Gate | None,
 ) -> BatchResult:
-    """Load a file that does not stand yet. The caller holds the data set's lock."""
+    """Load a file that does not stand yet, or, if its bytes were deleted after their time, the rows kept of it. The
+    caller holds the data set's lock.
+    """
     from cityperf.load import order
+    from cityperf.load.quarantined import fit_to_tell
+    from cityperf.retention import restore
 
-    name, sha256, url = landed(db, contract, file_id)
+    name, _, url = landed(db, contract, file_id)
     ensure_raw_tables(settings, {contract.dataset: contract}, db)
     batch = _begin(db, contract, night, file_id, name, stamp)
     try:
         nothing_new = order.reason_to_leave(db, batch)
         if nothing_new is not None:
-            return _leave(db, batch, nothing_new)
+            return leave(db, batch, nothing_new)
         if _rows_are_there(db, contract, file_id, batch.batch_id):
             return _stand_again(db, batch)
-        return _load(settings, db, batch, sha256, gate)
-    except FileQuarantined as problem:
-        _hold_file(db, batch, url, problem)
-        raise FileQuarantined(f"{contract.dataset}: {problem}") from None
+        return restore(settings, db, batch) or _load(settings, db, batch, gate)
     except BaseException as problem:
-        _give_up(db, batch, problem)
-        raise
+        told = fit_to_tell(contract, problem)
+        if isinstance(told, FileQuarantined):
+            _hold_file(db, batch, url, told)
+            raise FileQuarantined(f"{contract.dataset}: {told}") from None
+        _give_up(db, batch, told)
+        if told is problem:
+            raise
+        raise told from None
 
 
 def backfill_file(
@@ -125,10 +153,11 @@ def backfill_file(
 
     from cityperf.db import connect
     from cityperf.load import order
+    from cityperf.load.quarantined import fit_to_tell
 
     with connect(settings, "loader", autocommit=True) as db, one_at_a_time(db, contract.dataset):
         _reclaim(db, contract.dataset)
-        name, sha256, _ = landed(db, contract, file_id)
+        name, _, _ = landed(db, contract, file_id)
         ensure_raw_tables(settings, {contract.dataset: contract}, db)
         batch = _begin(
             db, contract, night, file_id, name, order.stamp_before(db, night, file_id), backfill=True
@@ -138,13 +167,16 @@ def backfill_file(
                 standing = order.stands_for(db, file_id)
                 what = replace(what, periods=tuple(each for each in what.periods if each in standing))
                 if not what.periods:
-                    return _leave(db, batch, "a newer delivery stands for all these periods already")
-            return _load(settings, db, batch, sha256, gate, what)
+                    return leave(db, batch, "a newer delivery stands for all these periods already")
+            return _load(settings, db, batch, gate, what)
         except BaseException as problem:
-            _give_up(db, batch, problem)
-            if isinstance(problem, FileQuarantined):
-                raise FileQuarantined(f"{contract.dataset}: {problem}") from None
-            raise
+            told = fit_to_tell(contract, problem)
+            _give_up(db, batch, told)
+            if isinstance(told, FileQuarantined):
+                raise FileQuarantined(f"{contract.dataset}: {told}") from None
+            if told is problem:
+                raise
+            raise told from None
 
 
 def landed(db: psycopg.Connection[Any], contract: Contract, file_id: int) -> tuple[str, str, str]:
@@ -176,13 +208,13 @@ def ensure_raw_tables(settings: Settings, contracts: Mapping[str, Contract], db:
 
 def rebuild(settings: Settings, contract: Contract) -> list[BatchResult]:
     """Empty a data set's raw table and load all its deliveries from landing again, in the order of the
-    nights.
+    nights; those whose bytes were deleted after their time come from the backup of raw.
 
     What was quarantined stays so. Killed in the middle, it can be started again: the registry keeps the
     list.
     """
     from cityperf.db import connect
-    from cityperf.load.order import REBUILT
+    from cityperf.load.order import REBUILT, overtaken
     from cityperf.load.tables import drop, ensure
 
     with connect(settings, "loader", autocommit=True) as db, one_at_a_time(db, contract.dataset):
@@ -209,7 +241,7 @@ def rebuild(settings: Settings, contract: Contract) -> list[BatchResult]:
         lenient = contract.drift.model_copy(update={"fewer_rows": "warn"})
         accepted = contract.model_copy(update={"drift": lenient})
         return [
-            _already(db, contract, file_id, name)
+            (None if overtaken(db, file_id, stamp) else _already(db, contract, file_id, name))
             or _load_delivery(settings, db, accepted, night, file_id, stamp, _open_gate)
             for night, stamp, name, file_id, _ in deliveries
         ]
@@ -227,22 +259,41 @@ def _load(
     settings: Settings,
     db: psycopg.Connection[Any],
     batch: Batch,
-    sha256: str,
     gate: Gate | None,
     backfill: Backfill | None = None,
 ) -> BatchResult:
-    from cityperf.landing import find
+    from cityperf.landing import opened
+
+    with opened(settings, db, batch.file_id) as path:
+        return _load_from(settings, db, batch, path, gate, backfill)
+
+
+def _load_from(
+    settings: Settings,
+    db: psycopg.Connection[Any],
+    batch: Batch,
+    path: Path,
+    gate: Gate | None,
+    backfill: Backfill | None,
+) -> BatchResult:
     from cityperf.load.attach import Arrived, leave_only
     from cityperf.load.batch import fill
     from cityperf.load.checks import check_control_total, hold_bad_rows
     from cityperf.load.readers import open_file
     from cityperf.load.reconcile import reconcile
+    from cityperf.load.register import hold_rows, looked_at, why_empty
 
     contract = batch.contract
-    reader = open_file(contract, find(settings, batch.name, sha256), batch.name)
+    hand_in = looked_at(batch, path, again=gate is _open_gate) if contract.register else None
+    if hand_in and (empty := why_empty(db, hand_in)):
+        return _stand_empty(db, batch, empty)
+    reader = open_file(contract, path, batch.name)
     period = period_of_name(db, batch)
     filled = fill(db, batch, reader, period)
-    held = [*filled.held, *hold_bad_rows(db, batch, reader, filled.held, filled.rows_in)]
+    if hand_in:
+        held = hold_rows(db, hand_in, reader, filled)
+    else:
+        held = [*filled.held, *hold_bad_rows(db, batch, reader, filled.held, filled.rows_in)]
     total = check_control_total(db, batch)
     counted = reconcile(db, batch, filled.rows_in)
     left_out = leave_only(db, batch, backfill.periods) if backfill and contract.partition else 0
@@ -323,7 +374,7 @@ def _finish(
             batch.batch_id,
         ),
     )
-    _move_cursor(db, batch)
+    move_cursor(db, batch)
     return BatchResult(
         batch.batch_id,
         rows_in,
@@ -353,7 +404,7 @@ def _drift_notes(contract: Contract, reader: Reader) -> Iterator[str]:
         yield f"columns {', '.join(reader.missing)} are missing"
 
 
-def _move_cursor(db: psycopg.Connection[Any], batch: Batch) -> None:
+def move_cursor(db: psycopg.Connection[Any], batch: Batch) -> None:
     """The name's cursor stands on its latest delivery, whichever was loaded last; of several in one night on
     a table that keeps them all, only that one counts as loaded.
     """
@@ -492,11 +543,11 @@ def _stand_again(db: psycopg.Connection[Any], batch: Batch) -> BatchResult:
             "rows_unchanged = %s, message = %s, ended_at = clock_timestamp() where batch_id = %s",
             (rows_in, loaded, loaded, message, batch.batch_id),
         )
-        _move_cursor(db, batch)
+        move_cursor(db, batch)
     return BatchResult(batch.batch_id, rows_in, loaded, held, 0, 0, loaded, (), message)
 
 
-def _leave(db: psycopg.Connection[Any], batch: Batch, reason: str) -> BatchResult:
+def leave(db: psycopg.Connection[Any], batch: Batch, reason: str) -> BatchResult:
     """A delivery that changes nothing: written down with the reason, and that is all."""
     with db.transaction():
         db.execute(
@@ -504,8 +555,20 @@ def _leave(db: psycopg.Connection[Any], batch: Batch, reason: str) -> BatchResul
             "batch_id = %s",
             (reason, batch.batch_id),
         )
-        _move_cursor(db, batch)
+        move_cursor(db, batch)
     return BatchResult(batch.batch_id, 0, 0, 0, 0, 0, 0, (), reason)
+
+
+def _stand_empty(db: psycopg.Connection[Any], batch: Batch, message: str) -> BatchResult:
+    """A sheet on which nothing was handed in, and rightly so."""
+    with db.transaction():
+        db.execute(
+            "update ops.batch set state = 'loaded', rows_in = 0, rows_loaded = 0, rows_quarantined = 0, rows_new = 0, "
+            "rows_changed = 0, rows_unchanged = 0, message = %s, ended_at = clock_timestamp() where batch_id = %s",
+            (message, batch.batch_id),
+        )
+        move_cursor(db, batch)
+    return BatchResult(batch.batch_id, 0, 0, 0, 0, 0, 0, (), message)
 
 
 def _begin(

@@ -17,6 +17,7 @@ from psycopg import sql
 from cityperf.load.header import META
 from cityperf.load.quarantined import STOP, BadRow, Quarantined, fingerprint
 from cityperf.load.readers import ASK, CHUNK, Bytes, Reader
+from cityperf.load.readers.ahead import ahead
 from cityperf.load.totals import leave_out
 from cityperf.sources import Contract
 
@@ -65,7 +66,8 @@ def fill(db: psycopg.Connection[Any], batch: Batch, reader: Reader, period: str 
     than a fifth is bad.
     """
     _refuse_if_stopped(db, batch)
-    if reader.bytes is not None:
+    # The server logs the line that it refuses, and a column left out stays on its disk: not with persons' data.
+    if reader.bytes is not None and batch.contract.privacy.level != "person_level":
         try:
             with db.transaction():
                 return _without_others(db, batch, reader, _by_server(db, batch, reader, reader.bytes, period))
@@ -106,7 +108,7 @@ def _without_others(db: psycopg.Connection[Any], batch: Batch, reader: Reader, f
     return Filled(filled.rows_in - gone, filled.held)
 
 
-def _make(
+def make(
     db: psycopg.Connection[Any], batch: Batch, reader: Reader, period: str | None, spare: Iterable[str] = ()
 ) -> None:
     """The empty table. What is the same for all rows is a default, so that COPY need not be told it each
@@ -157,7 +159,7 @@ def _by_server(
         if target is None:
             spare.append(f"_spare_{position + 1}")
         columns.append(target or spare[-1])
-    _make(db, batch, reader, period, spare)
+    make(db, batch, reader, period, spare)
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     statement = sql.SQL(
         "copy {} ({}) from stdin (format csv, freeze, delimiter {}, encoding {}, force_null ({}))"
@@ -222,7 +224,7 @@ _END_OF_DATA: Final = re.compile(rb"[\r\n]\\\.(?:[\r\n]|$)")
 
 
 def _by_record(db: psycopg.Connection[Any], batch: Batch, reader: Reader, period: str | None) -> Filled:
-    _make(db, batch, reader, period)
+    make(db, batch, reader, period)
     names = [*reader.columns, "_row", "_sheet"]
     statement = sql.SQL("copy {} ({}) from stdin (format text, null '', freeze)").format(
         batch.table, sql.SQL(", ").join(map(sql.Identifier, names))
@@ -230,7 +232,7 @@ def _by_record(db: psycopg.Connection[Any], batch: Batch, reader: Reader, period
     held: list[BadRow] = []
     rows = 0
     with db.cursor() as cursor, cursor.copy(statement) as copy:
-        for block in reader.blocks():
+        for block in ahead(reader.blocks()):
             rows += block.size
             held += block.held
             if len(held) > MANY:
@@ -247,12 +249,13 @@ def refuse_if_many(held: list[BadRow], rows: int, where: str) -> None:
     if len(held) > MANY or len(held) > SHARE * rows:
         first = held[0]
         place = f"line {first.line}" if first.line else f"record {first.row}"
+        many = f"{len(held):,} of {rows:,}; the first: {first.reason}, expected {first.expected}"
         raise Quarantined(
             f"at most {SHARE:.0%} of rows that break the contract",
-            f"{len(held):,} of {rows:,}; the first: {first.reason}, expected {first.expected}, found "
-            f"{first.found!r}" + (f" in {first.column}" if first.column else ""),
+            f"{many}, found {first.found!r}" + (f" in {first.column}" if first.column else ""),
             f"{where}, {f'sheet {first.sheet!r}, ' if first.sheet else ''}{place}",
             "the file as a whole is held; mend it at the source or review the contract",
+            many,
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -29,24 +30,53 @@ HELD: Final = (
 )  # policies under which a wrong value is not loaded
 
 
-class _Case(NamedTuple):
-    """A way for a row to be bad: SQL that is true for such rows, what was expected, and what the policy is."""
+ONCE: Final = "give each row an id of its own, or keep one of the rows"
+
+
+class Case(NamedTuple):
+    """A way for a row to be bad: SQL that is true for such rows, what was expected, and what the policy is. `beside`:
+    another column that the value was compared with.
+    """
 
     column: str
     expected: str
     wrong: sql.Composable
     policy: str
+    remedy: str = ""
+    beside: str | None = None
 
 
-class _Found(NamedTuple):
-    column: str
+class Mistake(NamedTuple):
+    """What is wrong with a value of one row; `cell` only where the column does not tell it."""
+
+    column: str | None
     expected: str
     value: str | None
     policy: str
+    remedy: str = ""
+    cell: str | None = None
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What a register asks for besides: more cases, mistakes found already by row, and how a column is called on the
+    sheet: its letters, its label, and what to do about a wrong value. All mistakes of a row are told then.
+    """
+
+    cases: Sequence[Case] = ()
+    found: Mapping[int, Sequence[Mistake]] = field(default_factory=dict)
+    letters: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    remedies: Mapping[str, str] = field(default_factory=dict)
 
 
 def hold_bad_rows(
-    db: psycopg.Connection[Any], batch: Batch, reader: Reader, held: list[BadRow], rows_in: int
+    db: psycopg.Connection[Any],
+    batch: Batch,
+    reader: Reader,
+    held: list[BadRow],
+    rows_in: int,
+    extra: Extra | None = None,
 ) -> list[BadRow]:
     """Take rows that break the contract out of the batch's table; returns them, each once, with line and
     record.
@@ -55,13 +85,20 @@ def hold_bad_rows(
     `held` already, more than a fifth of the file, or when the policy is to hold the whole file.
     """
     contract = batch.contract
-    cases = list(_cases(db, contract, reader))
+    cases = [*_cases(db, contract, reader), *(extra.cases if extra else ())]
     reader.notes.extend(_tolerated(db, batch, [case for case in cases if case.policy == "warn"]))
     firm = [case for case in cases if case.policy in HELD]
-    found = dict(_bad(db, batch, reader, firm))
-    if not found:
+    mistakes: dict[int, list[Mistake]] = {
+        row: list(each) for row, each in (extra.found if extra else {}).items()
+    }
+    for row, mistake in _bad(db, batch, reader, firm):
+        mistakes.setdefault(row, []).append(mistake)
+    if not mistakes:
         return []
+    found = {row: each[0] for row, each in mistakes.items()}
     rows = _with_lines(contract, reader, found)
+    if extra:
+        rows = [_for_the_clerk(row, mistakes[row.row], extra) for row in rows]
     for policy in ("stop", "quarantine_file"):
         refused = [row for row in rows if found[row.row].policy == policy]
         if refused:
@@ -73,6 +110,7 @@ def hold_bad_rows(
                 f"{len(refused)}; the first: {first.found!r} in {first.column}",
                 f"{batch.name}, {f'sheet {first.sheet!r}, ' if first.sheet else ''}line {first.line}",
                 "mend it at the source or review the contract",
+                f"{len(refused)}; the first in {first.column}",
             )
             if problem:
                 raise problem
@@ -138,22 +176,25 @@ def _refuse_if_it_had_one(db: psycopg.Connection[Any], batch: Batch) -> None:
 
 
 def _bad(
-    db: psycopg.Connection[Any], batch: Batch, reader: Reader, cases: Sequence[_Case]
-) -> Iterator[tuple[int, _Found]]:
-    """(row, the first mistake in it) of each bad row, at most MANY + 1 of them."""
+    db: psycopg.Connection[Any], batch: Batch, reader: Reader, cases: Sequence[Case]
+) -> Iterator[tuple[int, Mistake]]:
+    """(row, mistake) of each bad row, of at most MANY + 1 rows; the gravest mistake of a row comes first."""
     if cases:
-        number = sql.SQL(" ").join(
-            sql.SQL("when {} then {}").format(case.wrong, sql.Literal(index))
+        number = sql.SQL(", ").join(
+            sql.SQL("case when {} then {}::int end").format(case.wrong, sql.Literal(index))
             for index, case in enumerate(cases)
         )
         any_of = sql.SQL(" or ").join(case.wrong for case in cases)
         query = sql.SQL(
-            "select _row, case {} end as mistake, to_jsonb(b) as record from {} as b where {} order by "
-            "_row limit {}"
+            "select _row, array_remove(array[{}], null) as mistakes, to_jsonb(b) as record from {} as b where {} "
+            "order by _row limit {}"
         ).format(number, batch.table, any_of, sql.Literal(MANY + 1))
-        for row, index, record in db.execute(query):
-            case = cases[index]
-            yield row, _Found(case.column, case.expected, record.get(case.column), case.policy)
+        for row, indices, record in db.execute(query):
+            for case in (cases[index] for index in indices):
+                value = record.get(case.column)
+                if case.beside:
+                    value = f"{value} ({case.beside}: {record.get(case.beside)})"
+                yield row, Mistake(case.column, case.expected, value, case.policy, case.remedy)
     keys, policy = batch.contract.keys, batch.contract.drift.type_error
     if keys and policy in HELD and all(key in reader.columns for key in keys):
         names = sql.SQL(", ").join(map(sql.Identifier, keys))
@@ -164,10 +205,10 @@ def _bad(
         ).format(names, batch.table, sql.Literal(MANY + 1))
         for row, values in db.execute(query):
             shown = ", ".join(str(value) for value in values)
-            yield row, _Found(", ".join(keys), f"{', '.join(keys)} once in a file", shown, policy)
+            yield row, Mistake(", ".join(keys), f"{', '.join(keys)} once in a file", shown, policy, ONCE)
 
 
-def _tolerated(db: psycopg.Connection[Any], batch: Batch, cases: Sequence[_Case]) -> Iterator[str]:
+def _tolerated(db: psycopg.Connection[Any], batch: Batch, cases: Sequence[Case]) -> Iterator[str]:
     """A note for each rule that is only to warn and was broken: how often, and by which value for example."""
     if not cases:
         return
@@ -180,10 +221,11 @@ def _tolerated(db: psycopg.Connection[Any], batch: Batch, cases: Sequence[_Case]
     row = db.execute(sql.SQL("select {} from {}").format(counts, batch.table)).fetchone() or ()
     for case, count, example in zip(cases, row[0::2], row[1::2], strict=True):
         if count:
-            yield f"{case.column}: {count:,} values are not {case.expected}, such as {example!r}"
+            told = "" if batch.contract.privacy.level == "person_level" else f", such as {example!r}"
+            yield f"{case.column}: {count:,} values are not {case.expected}{told}"
 
 
-def _cases(db: psycopg.Connection[Any], contract: Contract, reader: Reader) -> Iterator[_Case]:
+def _cases(db: psycopg.Connection[Any], contract: Contract, reader: Reader) -> Iterator[Case]:
     """Every way in which a row of this file can break the contract."""
     period = contract.partition.column if contract.partition else None
     for name, column in _column_types(contract, reader).items():
@@ -194,14 +236,14 @@ def _cases(db: psycopg.Connection[Any], contract: Contract, reader: Reader) -> I
         wrong = wrong_type(column, identifier, db.info.server_version)
         if wrong is not None:
             case = sql.SQL("({} is not null and {})").format(identifier, wrong)
-            yield _Case(name, words(column), case, policy)
+            yield Case(name, words(column), case, policy)
         if column.required:
-            yield _Case(name, "a value", sql.SQL("({} is null)").format(identifier), policy)
+            yield Case(name, "a value", sql.SQL("({} is null)").format(identifier), policy)
         if column.allowed:
             case = sql.SQL("({0} is not null and not {0} = any({1}))").format(
                 identifier, sql.Literal(list(column.allowed))
             )
-            yield _Case(name, f"one of {', '.join(column.allowed)}", case, policy)
+            yield Case(name, f"one of {', '.join(column.allowed)}", case, policy)
 
 
 def _column_types(contract: Contract, reader: Reader) -> dict[str, Column]:
@@ -217,7 +259,7 @@ def _column_types(contract: Contract, reader: Reader) -> dict[str, Column]:
     return rules
 
 
-def _with_lines(contract: Contract, reader: Reader, found: Mapping[int, _Found]) -> list[BadRow]:
+def _with_lines(contract: Contract, reader: Reader, found: Mapping[int, Mistake]) -> list[BadRow]:
     """Read the file again, up to the last bad row, for the line and the text of each; only needed when some
     are bad.
     """
@@ -226,7 +268,7 @@ def _with_lines(contract: Contract, reader: Reader, found: Mapping[int, _Found])
     for record in reader.records():
         if record.row not in wanted:
             continue
-        column, expected, value, _ = wanted.pop(record.row)
+        column, expected, value, *_ = wanted.pop(record.row)
         if isinstance(record, Record):
             text = json.dumps(dict(zip(reader.columns, record.values, strict=True)), ensure_ascii=False)[
                 :4000
@@ -246,3 +288,27 @@ def _with_lines(contract: Contract, reader: Reader, found: Mapping[int, _Found])
         if not wanted:
             break
     return rows
+
+
+def _for_the_clerk(row: BadRow, mistakes: Sequence[Mistake], extra: Extra) -> BadRow:
+    """The row with each of its mistakes: cell, what is expected there, what to do. A column is told once."""
+    told: dict[str, str] = {}
+    values: list[str] = []
+    for each in mistakes:
+        name = (each.column or "").split(", ")[-1]  # of a key, its own part
+        letters = extra.letters.get(name)
+        cell = each.cell or (f"{letters}{row.line}" if letters else name)
+        if cell in told:
+            continue
+        label = extra.labels.get(name, name)
+        remedy = each.remedy or extra.remedies.get(name, "mend it")
+        if each.value is None:
+            remedy = each.remedy or "fill the cell, or clear the whole row"
+            told[cell] = f"{cell}: {label} is empty; {remedy}"
+        else:
+            told[cell] = f"{cell}: {f'{label} is not ' if label else 'expected '}{each.expected}; {remedy}"
+        values.append(each.value or "an empty cell")
+    found = (
+        values[0] if len(values) == 1 else "; ".join(f"{c}: {v}" for c, v in zip(told, values, strict=True))
+    )
+    return replace(row, found=found, reason=" - ".join(told.values()))

@@ -20,7 +20,8 @@ REVIEW: Final = "if the publisher changed the file on purpose, review the contra
 class Layout:
     """Where each column of a file goes.
 
-    `targets` has one entry per file column: a column of raw, or None for one that is left out. `unnamed`
+    `targets` has one entry per file column: a column of raw, or None for one that is left out, as a personal one
+    is. `unnamed`
     are the positions without a header, which must stay empty. `new` maps columns that the contract does not
     know to their headers; `missing` are contract columns the file lacks although they are not optional.
     """
@@ -72,7 +73,7 @@ def match_header(
                 where,
                 REVIEW,
             )
-        targets[position] = target
+        targets[position] = None if target in known.personal else target
         taken[target] = position
     if "" not in ignored:
         unnamed.extend(range(len(cells), len(header)))
@@ -121,6 +122,7 @@ def check_missing(contract: Contract, there: set[str], header: Sequence[str], wh
         f"a header without {'them' if len(labels) > 1 else 'it'}: {shown or 'nothing'}",
         where,
         "if the column was renamed, add its new name to `header` in the contract",
+        f"a header without {'them' if len(labels) > 1 else 'it'}",
     )
     if problem:
         raise problem
@@ -197,6 +199,7 @@ class _Names:
             if column.header_pattern
         ]
         self.columns = {str(column.name) for column in contract.named_columns}
+        self.personal = {str(column.name) for column in contract.named_columns if column.personal}
 
     def column(self, cell: str) -> str | None:
         """The column that a normal header stands for, by name before pattern."""

@@ -8,6 +8,7 @@ come again under a new name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -43,6 +44,40 @@ def stamp_of(db: psycopg.Connection[Any], night: date, file_id: int) -> str:
         as_of = elsewhere
     found = db.execute("select ops.delivery_stamp(%s, %s)", (as_of, modified)).fetchone()
     return str(found[0]) if found else ""
+
+
+def come_anew(db: psycopg.Connection[Any], night: date, file_ids: Sequence[int]) -> set[int]:
+    """Those of the files, all loaded before, that the source dates later than ever and that lost a period meanwhile:
+    the same bytes, but a delivery of their own. A date after the night's end is no reason: it never passes.
+    """
+    dated = db.execute(
+        """
+        select file_id, source_meta ->> 'source_modified' from ops.landed_file
+        where file_id = any(%(files)s) and source_meta ->> 'source_modified' <> ''
+            and ops.delivery_stamp(%(night)s, source_meta ->> 'source_modified') = source_meta ->> 'source_modified'
+        """,
+        {"files": list(file_ids), "night": night},
+    ).fetchall()
+    return {file_id for file_id, stamp in dated if overtaken(db, file_id, stamp)}
+
+
+def overtaken(db: psycopg.Connection[Any], file_id: int, stamp: str) -> bool:
+    """Whether the file's deliveries so far are older than `stamp`, and another one stands for a period of theirs."""
+    row = db.execute(
+        """
+        select max(b.stamp) < %(stamp)s, array(
+            select unnest(own.periods_in) from ops.batch as own where own.file_id = %(file)s and not own.is_backfill
+            except
+            select unnest(own.periods || own.periods_confirmed) from ops.batch as own
+            where own.file_id = %(file)s and own.state = 'loaded'
+        ) <> '{}'
+        from ops.batch as b
+        where b.file_id = %(file)s and b.state in ('loaded', 'superseded')
+            and b.message is distinct from %(rebuilt)s
+        """,
+        {"file": file_id, "stamp": stamp, "rebuilt": REBUILT},
+    ).fetchone()
+    return row is not None and bool(row[0] and row[1])
 
 
 def stamp_before(db: psycopg.Connection[Any], night: date, file_id: int) -> str:

@@ -6,27 +6,52 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-from cityperf.errors import FileQuarantined
+from cityperf.errors import CityperfError, FileQuarantined
 from cityperf.sources import Contract
 
+WITHHELD: Final = "(withheld: person-level data)"
 STOP: Final = "stop: nothing more of this data set is loaded until a person has looked"
 
 
 class Quarantined(FileQuarantined):
-    """A file that is held: what was expected, what came, where in it, and what to do."""
+    """A file that is held: what was expected, what came, where in it, and what to do. `discreet`: what came, without
+    anything that stood in the file.
+    """
 
-    def __init__(self, expected: str, found: str, where: str, remedy: str) -> None:
+    def __init__(
+        self, expected: str, found: str, where: str, remedy: str, discreet: str | None = None
+    ) -> None:
         super().__init__(
-            expected, found, where, remedy
+            expected, found, where, remedy, discreet
         )  # the arguments as they are, so that it can be pickled
         self.expected, self.found, self.where, self.remedy = expected, found, where, remedy
+        self.discreet = discreet
 
     def __str__(self) -> str:
         return f"expected {self.expected}, found {self.found}; at {self.where}; {self.remedy}"
 
 
+def fit_to_tell(contract: Contract, problem: BaseException) -> BaseException:
+    """What may be written down of a problem: of person-level data nothing that stood in the file."""
+    if contract.privacy.level != "person_level" or not isinstance(problem, Exception):
+        return problem
+    if isinstance(problem, Quarantined):
+        return Quarantined(problem.expected, problem.discreet or WITHHELD, problem.where, problem.remedy)
+    if isinstance(problem, (CityperfError, OSError)):
+        return problem
+    code = getattr(problem, "sqlstate", None)
+    said = f"{type(problem).__name__}{f' (SQLSTATE {code})' if code else ''} {WITHHELD}"
+    return type(problem)(said) if code else RuntimeError(said)
+
+
 def refusal(
-    contract: Contract, policy: str, expected: str, found: str, where: str, remedy: str
+    contract: Contract,
+    policy: str,
+    expected: str,
+    found: str,
+    where: str,
+    remedy: str,
+    discreet: str | None = None,
 ) -> Quarantined | None:
     """The refusal that a drift policy asks for; None where it only accepts or warns.
 
@@ -34,12 +59,13 @@ def refusal(
     other files are held too, until the contract was changed or the hold was set to 'released'.
     """
     if policy == "quarantine_file":
-        return Quarantined(expected, found, where, remedy)
+        return Quarantined(expected, found, where, remedy, discreet)
     if policy == "stop":
         return Quarantined(
             expected, found, where,
             f"{STOP} (contract {fingerprint(contract)}): {remedy}; or, if the contract is right, set the state of "
             "its row in quarantine.files to 'released'",
+            discreet,
         )  # fmt: skip
     return None
 

@@ -50,7 +50,7 @@ def as_of(settings: Settings, contract: Contract, night: date) -> Iterator[psyco
     """A connection on which the temporary table `as_of` holds the rows that stood when `night` had ended.
 
     It has the columns of raw and lasts as long as the context. Raises FileQuarantined when a delivery of then
-    breaks today's contract, and FileNotFoundError when landing lost it.
+    breaks today's contract, FileNotFoundError when landing lost it, and Expired when it was deleted after its time.
     """
     from cityperf.db import connect
 
@@ -148,16 +148,16 @@ def _read_again(
     """The periods of one delivery from landing, without the rows that break the contract."""
     from psycopg import sql
 
-    from cityperf.landing import find
-    from cityperf.load import landed, period_of_name
+    from cityperf.landing import opened
+    from cityperf.load import period_of_name
     from cityperf.load.batch import fill
     from cityperf.load.checks import hold_bad_rows
     from cityperf.load.readers import open_file
 
-    _, sha256, _ = landed(db, aside.contract, aside.file_id)
-    reader = open_file(aside.contract, find(settings, aside.name, sha256), aside.name)
-    filled = fill(db, aside, reader, period_of_name(db, aside))
-    hold_bad_rows(db, aside, reader, filled.held, filled.rows_in)
+    with opened(settings, db, aside.file_id) as path:
+        reader = open_file(aside.contract, path, aside.name)
+        filled = fill(db, aside, reader, period_of_name(db, aside))
+        hold_bad_rows(db, aside, reader, filled.held, filled.rows_in)
     known = set(columns_of(db, aside.contract.table))
     shared = [name for name in columns_of(db, aside.table_name) if name in known]
     names = sql.SQL(", ").join(

@@ -21,9 +21,14 @@ _META_COMMENTS = {
 
 def ensure(db: psycopg.Connection[Any], contract: Contract) -> None:
     """Make or extend raw.<dataset>. Does nothing, and takes no lock, when all is there."""
-    wanted = [str(column.name) for column in contract.named_columns]
+    wanted = [str(column.name) for column in contract.raw_columns]
     there = set(columns_of(db, contract.table))
     lacking = [name for name in wanted if name not in there]
+    if personal := there & {str(column.name) for column in contract.named_columns if column.personal}:
+        drops = sql.SQL(", ").join(
+            sql.SQL("drop column {}").format(sql.Identifier(p)) for p in sorted(personal)
+        )
+        db.execute(sql.SQL("alter table {} {}").format(sql.Identifier("raw", contract.table), drops))
     if there and not lacking:
         return
     table = sql.Identifier("raw", contract.table)
@@ -73,7 +78,7 @@ def _comment(
     text = f"{contract.title}. {contract.description} Owner: {contract.owner.division}. Licence: {licence}."
     db.execute(sql.SQL("comment on table {} is {}").format(table, sql.Literal(text)))
     said = {}
-    for column in contract.named_columns:
+    for column in contract.raw_columns:
         heading = " / ".join(column.header) if column.header else column.path or str(column.name)
         said[str(column.name)] = f"{column.description or heading} ({column.type}, as delivered)"
     for name in names:

@@ -88,9 +88,10 @@ def wrong_type(column: Column, value: sql.Composable, server_version: int) -> sq
 
 
 def _in_calendar(year: sql.Composable, month: sql.Composable, day: sql.Composable) -> sql.Composed:
+    """Whether month and day, which look like ones, are a day of that year. Up to the 28th no month need be asked."""
     return sql.SQL(
-        "({0}::int > 0 and {2}::int <= extract(day from make_date(greatest({0}::int, 1), {1}::int, 1) "
-        "+ interval '1 month - 1 day'))"
+        "({0}::int > 0 and ({2}::int <= 28 or {2}::int <= extract(day from "
+        "make_date(greatest({0}::int, 1), {1}::int, 1) + interval '1 month - 1 day')))"
     ).format(year, month, day)
 
 

@@ -24,6 +24,7 @@ class Ask:
     night: date
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    accept: str = ""
 
     @property
     def url(self) -> str:

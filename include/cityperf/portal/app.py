@@ -78,6 +78,7 @@ def _answer(portal: Portal, request: Request, address: str, night: date, body: b
         night=night,
         query=dict(request.query_params),
         body=body,
+        accept=request.headers.get("accept", ""),
     )
     return portal.answer(ask) or portal.missing(f"https://{host}/{path}", night)
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any, Final
 
 from psycopg import Connection, sql
@@ -15,9 +14,8 @@ from psycopg.rows import dict_row
 from cityperf.config import Settings
 from cityperf.db import connect
 from cityperf.errors import CityperfError
-from cityperf.landing import path_of
+from cityperf.landing import intact, path_of
 from cityperf.publish.dictionary import NoDictionary, manifest_path
-from cityperf.publish.exports import file_sha256
 
 SHOWN_FILES: Final = 12
 
@@ -29,7 +27,7 @@ class NotPublished(CityperfError):
 @dataclass(frozen=True)
 class LandedFile:
     """One file behind a figure. `rows`: rows of it in raw that bear on the figure; `intact` after
-    verification."""
+    verification; `expired`: when and why its bytes were deleted, if they were."""
 
     dataset: str
     name: str
@@ -42,6 +40,7 @@ class LandedFile:
     first_row: int | None
     path: str | None
     intact: bool | None = None
+    expired: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def trace(
             files += _files(settings, connection, dataset, release.get("number"), kpi_id, figure, notes)
     # A data set may stand behind the KPI and have nothing on this period (a measure without a target).
     files = [each for each in files if each.rows] or files
-    shown = [_verified(each) for each in files] if verify else files[:SHOWN_FILES]
+    shown = [_verified(settings, each) for each in files] if verify else files[:SHOWN_FILES]
     return Trace(
         settings.profile, release, kpi, figure, history, model, shown, len(files) - len(shown), notes
     )
@@ -244,6 +243,7 @@ def _files(
             rows=counts.get(f["file_id"], (0, None))[0],
             first_row=counts.get(f["file_id"], (0, None))[1],
             path=_landed_path(settings, f["sha256"]),
+            expired=f"{f['expired_on']}, {f['expired_why']}" if f["expired_on"] else None,
         )
         for f in bearing
     ]
@@ -296,6 +296,7 @@ def _landed_path(settings: Settings, sha256: str) -> str | None:
     return str(path) if path.exists() else None
 
 
-def _verified(each: LandedFile) -> LandedFile:
-    intact = each.path is not None and file_sha256(Path(each.path)) == each.sha256
-    return LandedFile(**{**asdict(each), "intact": intact})
+def _verified(settings: Settings, each: LandedFile) -> LandedFile:
+    if each.expired:
+        return each
+    return LandedFile(**{**asdict(each), "intact": intact(settings, each.sha256)})

@@ -1,2 +1,2 @@
 -- Workbooks name the incident in words, the CSV since 2025 by a code: a record has one or the other.
-{{ ttc_surface_delays('ttc_bus_delays', line='route', place='location', bound='direction') }}
+{{ ttc_delays('ttc_bus_delays', line='route', place='location', bound='direction', worded=true) }}

@@ -3,43 +3,60 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from cityperf.errors import SourceUnavailable
 from cityperf.extract.refusal import Refused
 from cityperf.extract.settled import Stamp, is_set_aside, settled
 from cityperf.extract.visit import Landed, Visit
 
+if TYPE_CHECKING:
+    from cityperf.landing import Incoming
+
+_SHEETS: Final = re.compile(r"(?i)\.(xlsx|xlsm|xlsb|xls|xltx|xltm|ods|numbers|csv)$")
+
 
 def fetch(visit: Visit, *, folder: str, match: str) -> Iterator[Landed]:
     """Lands every matching file, the oldest first. Hidden and temporary names are left alone, and so is a
     file that somebody is still writing: the next visit takes it. A folder without a file is late.
+
+    In live, files with person-level data are taken out of the folder once they lie safely in landing; from then on
+    landing offers them, so that one that was not loaded is handed on again.
+
+    What divisions hand in to a register lands whatever it is, under whatever name a spreadsheet has: the loader holds
+    it with a reason for the receipt, and the other hand-ins go their way.
     """
     from cityperf.extract.http import NotInReplay, Unsound
     from cityperf.extract.sanity import check_file
 
     place = visit.settings.drop / folder
     pattern = re.compile(match)
+    handed_in = visit.contract.register is not None
+
+    def wanted(name: str) -> bool:
+        return bool(pattern.search(name) or (handed_in and _SHEETS.search(name)))
+
     there = _names(place)
     if not there and visit.settings.profile == "replay":
         raise NotInReplay(f"drop/{folder}")
     live = visit.settings.profile == "live"  # elsewhere the portal delivers, whole files by renaming
-    files, moving = settled(lambda: _look(place, pattern)) if live else (_look(place, pattern), [])
-    taken = 0
+    files, moving = settled(lambda: _look(place, wanted)) if live else (_look(place, wanted), [])
+    taken: set[str] = set()
     for name in sorted(files, key=lambda name: (files[name].mtime if live else 0, name)):
         path = place / name
-        with visit.document() as arriving, path.open("rb") as handle:
-            while chunk := handle.read(1 << 20):
-                arriving.write(chunk)
-            arriving.handle.flush()
-            if live and _look(place, pattern).get(name) != files[name]:
+        with visit.document() as arriving:
+            if not _copied(path, arriving):
+                continue
+            if live and _look(place, wanted).get(name) != files[name]:
                 moving.append(name)
                 continue
             try:
-                check_file(visit.contract, name, arriving.path)
+                if not handed_in:
+                    check_file(visit.contract, name, arriving.path)
             except Unsound as problem:
                 raise Refused(
                     problem.expected, problem.found, f"drop/{folder}/{name}", problem.remedy
@@ -47,8 +64,18 @@ def fetch(visit: Visit, *, folder: str, match: str) -> Iterator[Landed]:
             found_groups = pattern.search(name)
             groups = {k: v for k, v in found_groups.groupdict().items() if v} if found_groups else {}
             meta = {"source_modified": _stamp(files[name].mtime) if live else "", "groups": groups}
-            taken += 1
-            yield visit.keep(arriving, name, f"drop/{folder}/{name}", meta=meta)
+            taken.add(name)
+            landed = visit.keep(arriving, name, f"drop/{folder}/{name}", meta=meta)
+            if live and visit.private:
+                safe = visit.share(arriving, name, f"drop/{folder}/{name}", meta=meta)
+                if safe and _look(place, wanted).get(name) == files[name]:
+                    path.unlink(missing_ok=True)
+            yield landed
+    if live and visit.private:
+        before = [each for each in visit.landed_before() if each.name not in taken]
+        taken.update(each.name for each in before)
+        yield from before
+        moving = [name for name in moving if name not in taken]  # another sheet's visit took it out meanwhile
     if moving:
         visit.warnings.append(f"still being written, left for the next visit: {', '.join(moving)}")
     if not taken:
@@ -59,17 +86,29 @@ def fetch(visit: Visit, *, folder: str, match: str) -> Iterator[Landed]:
         )
 
 
+def _copied(path: Path, arriving: Incoming) -> bool:
+    """Take the file's bytes; false if another sheet's visit has taken it out of the folder."""
+    try:
+        with path.open("rb") as handle:
+            while chunk := handle.read(1 << 20):
+                arriving.write(chunk)
+    except FileNotFoundError:
+        return False
+    arriving.handle.flush()
+    return True
+
+
 def _names(place: Path) -> list[str]:
-    return (
-        sorted(path.name for path in place.iterdir() if not is_set_aside(path.name)) if place.is_dir() else []
-    )
+    if not place.is_dir():
+        return []
+    return sorted(path.name for path in place.iterdir() if not is_set_aside(path.name) and not path.is_dir())
 
 
-def _look(place: Path, pattern: re.Pattern[str]) -> dict[str, Stamp]:
+def _look(place: Path, wanted: Callable[[str], bool]) -> dict[str, Stamp]:
     found: dict[str, Stamp] = {}
     for name in _names(place):
         path = place / name
-        if pattern.search(name) and path.is_file() and not path.is_symlink():
+        if wanted(name) and path.is_file() and not path.is_symlink():
             with suppress(FileNotFoundError):  # taken away between two looks
                 stat = path.stat()
                 found[name] = Stamp(stat.st_size, stat.st_mtime)

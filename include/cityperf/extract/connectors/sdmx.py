@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from cityperf.extract.http import Reply
     from cityperf.landing import Incoming
 
-CSV: Final = "application/vnd.sdmx.data+csv;version=1.0.0"
+ACCEPT: Final = {
+    "csv": "application/vnd.sdmx.data+csv;version=1.0.0",
+    "xml": "application/vnd.sdmx.structurespecificdata+xml;version=2.1,"
+    "application/vnd.sdmx.genericdata+xml;version=2.1;q=0.9",
+    "json": "application/vnd.sdmx.data+json;version=1.0.0",
+}
+KINDS: Final = {"csv": "SDMX-CSV", "xml": "SDMX-ML", "json": "SDMX-JSON"}
 
 
 def _parameters(value: dict[str, Any]) -> dict[str, Any]:
@@ -39,13 +45,14 @@ def fetch(
     dataflow: str,
     key: Annotated[str, Field(min_length=1)] = "all",
     params: Annotated[dict[str, str | int], AfterValidator(_parameters)] | None = None,
+    format: Literal["csv", "xml", "json"] = "csv",
     name: str | None = None,
     allow_hosts: tuple[str, ...] = (),
 ) -> Iterator[Landed]:
-    """Lands the answer, SDMX-CSV, as `<dataflow>.csv` or `name`.
+    """Lands the answer as `<dataflow>.<format>` or `name`: SDMX-CSV, SDMX-ML 2.1 or SDMX-JSON.
 
     `dataflow` is an id or `AGENCY,ID,VERSION`; `key` has one place per dimension, `1.2+3.` for example.
-    A service that only speaks SDMX-ML or SDMX-JSON is refused: its tables come as files elsewhere.
+    An answer in another format than the one asked for is refused.
     """
     client = visit.client(base_url, also=allow_hosts)
     url = address(base_url, dataflow, key, params or {})
@@ -57,16 +64,20 @@ def fetch(
 
         with arriving.path.open("rb") as handle:
             head = handle.read(512).lstrip(b"\xef\xbb\xbf \t\r\n")
-        kind = {b"<": "SDMX-ML", b"{": "SDMX-JSON"}.get(head[:1]) if not looks_like_html(head) else None
-        if kind:
-            raise Unsound("SDMX-CSV", kind, "the service has no CSV: read the table's file instead")
+        kind = {b"<": "xml", b"{": "json"}.get(head[:1], "csv")
+        if kind == format != "csv" and not looks_like_html(head):
+            return
+        if kind != format and head and not looks_like_html(head):
+            raise Unsound(
+                KINDS[format], KINDS[kind], "say in `format` what the service gives, or read the table's file"
+            )
         check_file(visit.contract, flow, arriving.path)
 
     yield visit.download(
         client,
         url,
-        name or f"{flow}.csv",
-        headers={"Accept": CSV},
+        name or f"{flow}.{format}",
+        headers={"Accept": ACCEPT[format]},
         check=is_data,
     )
 

@@ -21,6 +21,7 @@ def open_file(contract: Contract, path: Path, name: str) -> Reader:
     """A reader for a landed file. Raises Quarantined when the file is not what the contract speaks of."""
     from cityperf.load.readers.geojson import geojson_reader
     from cityperf.load.readers.json import json_reader
+    from cityperf.load.readers.sdmx import sdmx_reader
     from cityperf.load.readers.workbook import workbook_reader
     from cityperf.load.readers.workbook_check import is_workbook
     from cityperf.load.readers.zip import packed_workbook
@@ -37,6 +38,8 @@ def open_file(contract: Contract, path: Path, name: str) -> Reader:
             name,
             "open the address by hand; the publisher may show a notice in its place",
         )
+    if contract.extract.connector == "sdmx" and contract.extract.arguments.get("format", "csv") != "csv":
+        return sdmx_reader(contract, path, name)
     if contract.extract.connector in ("statcan_wds", "boc_valet") or read.format == "json":
         return json_reader(contract, path, name)
     if read.format == "geojson":

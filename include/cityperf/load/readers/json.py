@@ -75,7 +75,8 @@ def json_reader(contract: Contract, path: Path, name: str) -> Reader:
             paths[column] = parts
     if new and (problem := new_columns(contract, new.values(), name)):
         raise problem
-    order = [column for column in paths if column in there or column in new]
+    personal = {column.name for column in named if column.personal}
+    order = [column for column in paths if (column in there or column in new) and column not in personal]
 
     def records() -> Iterator[Record | BadRow]:
         for row, element in enumerate(elements(), 1):

@@ -12,6 +12,7 @@ DEFAULTS = {
     "CITYPERF_MAX_RATIO": 150,
     "CITYPERF_MAX_ENTRIES": 2000,
     "CITYPERF_MAX_FIELD_MB": 4,
+    "CITYPERF_MAX_SDMX_JSON_MB": 64,
 }
 
 
@@ -20,6 +21,7 @@ class Limits:
     """`inflated`: bytes of one archive member, which is streamed. `workbook`: bytes of a workbook's parts together,
     and `cells` of one sheet, filled or not, which are held in memory. `ratio`: inflated to compressed size, looked
     at above 16 MB. `entries` of an archive. `field`: characters of one value.
+    `message`: bytes of an SDMX-JSON message, which is held in memory, about ten times larger.
     """
 
     inflated: int
@@ -28,6 +30,7 @@ class Limits:
     ratio: int
     entries: int
     field: int
+    message: int
 
     def bomb(self, inflated: int, compressed: int) -> bool:
         return inflated > 16 << 20 and inflated > self.ratio * max(1, compressed)
@@ -43,6 +46,7 @@ def limits() -> Limits:
         ratio=value["CITYPERF_MAX_RATIO"],
         entries=value["CITYPERF_MAX_ENTRIES"],
         field=value["CITYPERF_MAX_FIELD_MB"] << 20,
+        message=value["CITYPERF_MAX_SDMX_JSON_MB"] << 20,
     )
 
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, repeat
+from itertools import islice
 from pathlib import Path
 from types import NoneType
 from typing import Any, Final
@@ -31,7 +31,7 @@ from cityperf.load.readers.records import (
     Reader,
     Record,
     block,
-    copy_text,
+    copy_columns,
     shown,
     storable,
     unstorable,
@@ -142,10 +142,11 @@ def _tables(contract: Contract, sheet: Any, title: str, name: str, notes: list[s
         return
     header = first[position]
     line = (sheet.start[0] if sheet.start else 0) + position + 1
-    above = {str(c.name): _said_above(c.above, first[:position]) for c in contract.named_columns if c.above}
+    said = {str(c.name): _said_above(c.above, first[:position]) for c in contract.named_columns if c.above}
+    above = {str(c.name): said[str(c.name)] for c in contract.raw_columns if c.above}
     for begin, end in side_by_side(contract, header):
         part = ["" if not begin <= p < end else cell for p, cell in enumerate(header)]
-        layout = match_header(contract, part, f"{where}, row {line}", above)
+        layout = match_header(contract, part, f"{where}, row {line}", said)
         if (begin, end) != (0, len(header)):  # what stands beside this table is the next one's
             layout = Layout(layout.targets, (), layout.new, layout.missing)
             yield _Table(f"{title}: {next(filter(None, part))}", sheet, position, tuple(part), layout, above)
@@ -178,20 +179,20 @@ def _parts(table: _Table) -> Iterator[tuple[int, list[list[Any]]]]:
 def _quick(table: _Table, order: dict[str, int], rows: list[list[Any]], row: int) -> Block | None:
     """The rows as a block, column by column; None when one of them needs a closer look."""
     columns = list(zip(*rows, strict=True))
-    width = len(columns)
+    width, size = len(columns), len(rows)
     if any(p < width and any(map(str.strip, map(str, columns[p]))) for p in table.layout.unnamed):
         return None
-    values: list[Iterable[str]] = [repeat("")] * len(order)
+    values: list[Sequence[str]] = [[""] * size] * len(order)
     for name, told in table.above.items():
-        values[order[name]] = repeat(told or "")
+        values[order[name]] = [told or ""] * size
     doubtful: list[Sequence[str]] = []  # columns that may have empty cells
     full = False  # some column has a value in every row, so that none is blank
     for position, target in enumerate(table.layout.targets):
         if target is None or position >= width:
             continue
-        kinds = set(map(type, columns[position]))
-        texts = values[order[target]] = _texts(columns[position], kinds)
-        if str in kinds or NoneType in kinds:
+        texts, filled = _texts(columns[position])
+        values[order[target]] = texts
+        if not filled:
             doubtful.append(texts)
             if len(doubtful) == 1 and table.header[position] in texts:
                 return None  # the header once more, it seems
@@ -199,23 +200,26 @@ def _quick(table: _Table, order: dict[str, int], rows: list[list[Any]], row: int
             full = True
     if not full and not any(all(map(str.strip, texts)) for texts in doubtful):
         return None
-    numbers = map(str, range(row + 1, row + 1 + len(rows)))
-    lines = list(zip(*values, numbers, repeat(table.title)))
-    text = copy_text(lines)
-    return Block(text, [], len(rows)) if storable(text) else None
+    numbers = list(map(str, range(row + 1, row + 1 + size)))
+    text = copy_columns([*values, numbers, [table.title] * size])
+    return Block(text, [], size) if storable(text) else None
 
 
-def _texts(column: Sequence[Any], kinds: set[type]) -> Sequence[str]:
-    """A column's values as text."""
-    if kinds == {str}:
-        return column
+def _texts(column: Sequence[Any]) -> tuple[Sequence[str], bool]:
+    """A column's values as text, and whether certainly none of them is empty."""
+    try:
+        "".join(column)
+    except TypeError:
+        pass
+    else:
+        return column, False  # all are texts
+    kinds = set(map(type, column))
+    filled = str not in kinds and NoneType not in kinds
     if bool in kinds:  # True and 1.0 are one key
-        return [cell_text(value) or "" for value in column]
-    if kinds == {float} and 2 * len(set(column)) > len(column):  # few come twice
-        return [repr(value).removesuffix(".0") for value in column]
+        return [cell_text(value) or "" for value in column], filled
     if len(_KNOWN) > 50_000:
         _KNOWN.clear()
-    return list(map(_KNOWN.__getitem__, column))
+    return list(map(_KNOWN.__getitem__, column)), filled
 
 
 class _Known(dict[Any, str]):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cityperf.load.quarantined import Quarantined
+from cityperf.load.readers.ahead import ahead
 from cityperf.load.readers.limits import limits
 from cityperf.load.readers.records import ASK
 from cityperf.load.readers.zip import DAMAGED, check_entries, unzipped
@@ -53,8 +54,9 @@ def check_workbook(path: Path, name: str) -> None:
 
 
 # A cell in column AA or further right, or a cell's place written in another way than every program writes it.
-_WIDE: Final = re.compile(rb' r(?:="[A-Za-z]{2}|=[^"]|\s)')
+_WIDE: Final = re.compile(rb' r(?!="[A-Za-z][0-9])(?!="[0-9])(?==[^"]|="..|\s)', re.S)
 _CELL: Final = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{1,9})([0-9]{1,9})""")
+_WINDOW: Final = 1 << 20  # bytes looked at together
 _NARROW: Final = 26 << 20  # cells of a sheet without such columns, at most
 
 
@@ -65,7 +67,10 @@ def _check_extent(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -
     """
     most = limits().cells
     try:
-        if most >= _NARROW and not any(map(_is_wide, _windows(archive, entry))):
+        windows = _windows(archive, entry)
+        if entry.file_size > _WINDOW:  # for one window a thread costs more than it saves
+            windows = ahead(windows)
+        if most >= _NARROW and not any(map(_is_wide, windows)):
             return
         columns = rows = 0
         for window in _windows(archive, entry):
@@ -90,7 +95,7 @@ def _windows(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes
     """The entry's content, a megabyte at a time, each with the end of the one before."""
     tail = b""
     with archive.open(entry) as content:
-        while chunk := content.read(1 << 20):
+        while chunk := content.read(_WINDOW):
             yield tail + chunk
             tail = chunk[-64:]
 

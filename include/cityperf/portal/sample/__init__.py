@@ -18,6 +18,7 @@ from cityperf.portal.sample import (
     fir,
     neighbourhoods,
     recipes,
+    registers,
     ridership,
     service_requests,
     statcan,
@@ -59,7 +60,8 @@ class SamplePortal:
     def drops(self, folder: str, night: date) -> Mapping[str, Make] | None:
         if folder in _DROPS:
             return _DROPS[folder](self.world, night)
-        return recipes.drops(self.world, folder, night)
+        handed_in = registers.drops(self.world, folder, night)
+        return recipes.drops(self.world, folder, night) if handed_in is None else handed_in
 
     def missing(self, address: str, night: date) -> Answer:
         return json_answer({"error": f"the sample has nothing at {address} on {night}"}, status=404)

@@ -321,7 +321,7 @@ def _draw(world: World, contract: Contract, period: Period, night: date) -> Iter
     sample, dataset = _sample(contract), contract.dataset
     rng = world.rng(dataset, "rows", period.first)
     if sample.rows is not None:
-        size = world.count(sample.rows * _drift(sample.trend, sample.season, period))
+        size = world.count(sample.rows * growth(sample.trend, sample.season, period))
         members = np.arange(size)
         seconds = np.sort(rng.integers(0, max(1, period.days) * 86_400, size))
         groups = np.repeat(members, rng.integers(sample.group[0], sample.group[1] + 1, size))[:size]
@@ -411,7 +411,7 @@ class _Drawing:
         if recipe.number is not None:
             return self._numbers(header, recipe, *recipe.number)
         if recipe.count is not None:
-            mean = recipe.count * _drift(recipe.trend, recipe.season, self.period)
+            mean = recipe.count * growth(recipe.trend, recipe.season, self.period)
             means = np.full(self.size, mean)
             if self.sample.rows is None and self.size:
                 sizes = self.world.rng(self.contract.dataset, header, "size")
@@ -421,7 +421,7 @@ class _Drawing:
             low, high = recipe.part.between
             share = self._rng(header).uniform(low, high, self.size)
             return [
-                None if whole is None else _rounded(whole * s, recipe.decimals)
+                None if whole is None else rounded(whole * s, recipe.decimals)
                 for whole, s in zip(self.plain(recipe.part.of), share, strict=True)
             ]
         if recipe.same is not None:
@@ -432,13 +432,13 @@ class _Drawing:
         if recipe.sum is not None:
             terms = [(self.plain(name), factor) for name, factor in recipe.sum.items()]
             return [
-                _rounded(sum((values[n] or 0) * factor for values, factor in terms), recipe.decimals)
+                rounded(sum((values[n] or 0) * factor for values, factor in terms), recipe.decimals)
                 for n in range(self.size)
             ]
         if recipe.percent is not None:
             some, every = (self.plain(name) for name in recipe.percent)
             return [
-                _rounded(100 * a / b, recipe.decimals) if a is not None and b else None
+                rounded(100 * a / b, recipe.decimals) if a is not None and b else None
                 for a, b in zip(some, every, strict=True)
             ]
         if recipe.place is not None:
@@ -448,14 +448,14 @@ class _Drawing:
         return self._moments(header, recipe)
 
     def _numbers(self, header: str, recipe: Recipe, low: float, high: float) -> list[Any]:
-        drift = _drift(recipe.trend, recipe.season, self.period)
+        drift = growth(recipe.trend, recipe.season, self.period)
 
         def draw(rng: np.random.Generator, n: int) -> list[float]:
             if recipe.shape == "log":
                 return list(np.exp(rng.uniform(np.log(max(low, 1e-9)), np.log(high), n)))
             return list(rng.uniform(low, high, n))
 
-        return [_rounded(each * drift, recipe.decimals) for each in self._spread(header, recipe, draw)]
+        return [rounded(each * drift, recipe.decimals) for each in self._spread(header, recipe, draw)]
 
     def _place(self, place: str) -> list[Any]:
         name, column = place.split(".")
@@ -508,7 +508,7 @@ class _Drawing:
         )
 
 
-def _drift(trend: float, season: float, period: Period) -> float:
+def growth(trend: float, season: float, period: Period) -> float:
     """Growth since 2021 and a yearly wave that peaks in July."""
     years = (period.first - date(_BASE, 1, 1)).days / 365.25
     middle = period.first + (period.end - period.first) / 2
@@ -516,7 +516,7 @@ def _drift(trend: float, season: float, period: Period) -> float:
     return float((1 + trend) ** years * wave)
 
 
-def _rounded(value: float, decimals: int) -> float | int:
+def rounded(value: float, decimals: int) -> float | int:
     return round(float(value), decimals) if decimals else round(float(value))
 
 
