@@ -1,4 +1,4 @@
-"""One Airflow DAG per data set, made from its contract: fetch what is new, then load each file in a task of its own."""
+"""One Airflow DAG per data set, made from its contract: fetch what is new, then load it, small files together."""
 
 from __future__ import annotations
 
@@ -28,32 +28,40 @@ def source_dag(contract: Contract) -> None:
             from datetime import date
 
             from cityperf.extract import extract as fetch
+            from cityperf.load import lots
 
             night = date.fromisoformat(triggering_asset_events[NIGHT_OPENED][-1].extra["night"])
+            settings = Settings.from_env()
+            names = {file["file_id"]: file["name"] for file in fetch(settings, night, contract)}
             return [
-                {**file, "night": night.isoformat()} for file in fetch(Settings.from_env(), night, contract)
+                {
+                    "night": night.isoformat(),
+                    "file_ids": lot,
+                    "label": names[lot[0]] + (f" and {len(lot) - 1} more" if len(lot) > 1 else ""),
+                }
+                for lot in lots(settings, list(names))
             ]
 
         @task(
             pool="load",
             retry_delay=10,
-            map_index_template="{{ file_name }}",
+            map_index_template="{{ label }}",
             outlets=[raw_asset(contract.dataset)],
         )
-        def load(file: dict) -> dict:
+        def load(lot: dict) -> list[dict]:
             from dataclasses import asdict
             from datetime import date
 
             from airflow.sdk import get_current_context
-            from cityperf.load import load_file
+            from cityperf.load import load_files
 
-            get_current_context()["file_name"] = file["name"]
-            result = load_file(
-                Settings.from_env(), date.fromisoformat(file["night"]), contract, file["file_id"]
-            )
-            return asdict(result)
+            get_current_context()["label"] = lot["label"]
+            night = date.fromisoformat(lot["night"])
+            return [
+                asdict(result) for result in load_files(Settings.from_env(), night, contract, lot["file_ids"])
+            ]
 
-        load.expand(file=extract())
+        load.expand(lot=extract())
 
     source()
 

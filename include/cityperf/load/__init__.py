@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -32,8 +32,12 @@ if TYPE_CHECKING:
     from cityperf.load.readers import Reader
     from cityperf.sources import Contract
 
-__all__ = ["BatchResult", "FileQuarantined", "backfill_file", "ensure_raw_tables", "load_file", "rebuild"]
+__all__ = [
+    "BatchResult", "FileQuarantined", "backfill_file", "ensure_raw_tables", "load_file", "load_files", "lots", "rebuild",
+]  # fmt: skip
 
+LOT_FILES: Final = 25  # at most so many files, and so many bytes of them, are loaded by one task
+LOT_BYTES: Final = 4 << 20
 LOCK_PATIENCE: Final = 900.0  # seconds to wait for another load of the same data set
 SWAP_ATTEMPTS: Final = 8  # of the last transaction, each waiting at most SWAP_WAIT for readers of the table
 SWAP_WAIT: Final = "5s"
@@ -84,6 +88,48 @@ def load_file(
             raise
         _answer(settings, db, contract, file_id)
         return result
+
+
+def lots(settings: Settings, file_ids: Sequence[int]) -> list[list[int]]:
+    """Landed files, in their order, in lots worth a task: many small ones together, a large one by itself.
+
+    Files of one data set are loaded one after the other whatever happens, and starting a task costs more than
+    loading a division's workbook.
+    """
+    from cityperf.db import connect
+
+    with connect(settings, "loader", autocommit=True) as db:
+        query = "select file_id, bytes from ops.landed_file where file_id = any(%s)"
+        sizes = dict(db.execute(query, (list(file_ids),)).fetchall())
+    found: list[list[int]] = []
+    room = 0
+    for file_id in file_ids:
+        if not found or len(found[-1]) == LOT_FILES or sizes[file_id] > room:
+            found.append([])
+            room = LOT_BYTES
+        found[-1].append(file_id)
+        room -= sizes[file_id]
+    return found
+
+
+def load_files(
+    settings: Settings, night: date, contract: Contract, file_ids: Sequence[int], *, gate: Gate | None = None
+) -> list[BatchResult]:
+    """`load_file` for each of them; one that fails does not keep out those after it.
+
+    Afterwards raises what the first one met that a repetition may mend, or else the first refusal. A repetition
+    leaves alone what was loaded.
+    """
+    results: list[BatchResult] = []
+    problems: list[Exception] = []
+    for file_id in file_ids:
+        try:
+            results.append(load_file(settings, night, contract, file_id, gate=gate))
+        except Exception as problem:
+            problems.append(problem)
+    if problems:
+        raise next((each for each in problems if not isinstance(each, FileQuarantined)), problems[0])
+    return results
 
 
 def _answer(settings: Settings, db: psycopg.Connection[Any], contract: Contract, file_id: int) -> None:
