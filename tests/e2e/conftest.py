@@ -48,13 +48,13 @@ class Home:
             **self.env,
         }
 
-    def cityperf(self, *arguments: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
+    def cityperf(self, *arguments: str, timeout: float = 1800) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "cityperf.cli", *arguments],
             cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False,
         )  # fmt: skip
 
-    def refresh(self, *arguments: str, timeout: float = 900) -> tuple[int, list[dict[str, Any]]]:
+    def refresh(self, *arguments: str, timeout: float = 1800) -> tuple[int, list[dict[str, Any]]]:
         """Exit status and the summary of each night that ran."""
         done = self.cityperf("refresh", "--json", *arguments, timeout=timeout)
         summaries = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
