@@ -79,12 +79,14 @@ def open_night(settings: Settings, night: date) -> None:
     from cityperf.load import ensure_raw_tables
     from cityperf.load.backfill import drop_expired
     from cityperf.retention import expire
-    from cityperf.sources import load_contracts
+    from cityperf.sources import load_contracts, nightly_contracts
 
     if settings.profile != "live":
         from cityperf.portal import deliver_drops
 
-        deliver_drops(settings, night)
+        visited = [each for each in nightly_contracts().values() if each.extract.connector == "drop_folder"]
+        folders = {str(each.extract.arguments["folder"]): each.dataset for each in visited}
+        deliver_drops(settings, night, folders)
     ensure_raw_tables(settings, load_contracts())
     drop_expired(settings, night)
     expire(settings, night)
