@@ -36,7 +36,8 @@ def visited(warehouse: Settings, tmp_path_factory: pytest.TempPathFactory) -> It
             patch.setenv("CITYPERF_PORTAL_URL", f"http://127.0.0.1:{port}")
             found = []
             for night in (FIRST, SECOND):
-                deliver_drops(warehouse, night)
+                if folder := contracts[dataset].extract.arguments.get("folder"):
+                    deliver_drops(warehouse, night, {folder: dataset})
                 found.append(visit(warehouse, contracts[dataset], night))
         return found
 
