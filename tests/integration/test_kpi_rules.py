@@ -23,6 +23,7 @@ import pytest
 import yaml
 from cityperf.config import ROOT, Settings
 from cityperf.load import ensure_raw_tables
+from cityperf.quality.gate import TABLES
 from cityperf.sources import load_contracts
 from cityperf.transform import dbt_environment
 from psycopg import sql
@@ -357,7 +358,7 @@ def test_the_sample_says_so_in_every_table_s_comment_and_the_replay_does_not(
         "select count(*), bool_or(coalesce(obj_description(oid, 'pg_class'), '') ilike '%%sample%%'), "
         "bool_and(length(obj_description(oid, 'pg_class')) > 0) "
         "from pg_class where relnamespace = 'publish_next'::regnamespace and relkind = 'r'"
-    ) == [(11, False, True)]
+    ) == [(len(TABLES), False, True)]
 
 
 def test_every_published_column_is_explained(computed: object, query: Query) -> None:
@@ -377,7 +378,7 @@ def test_example_queries_of_the_catalogue_run_and_its_counts_are_right(
     rows = query(
         "select table_name, row_count, example_query, grain, description from publish_next.catalogue"
     )
-    assert len(rows) == 11
+    assert len(rows) == len(TABLES)
     for table, count, example, grain, description in rows:
         assert grain and description
         query(example.replace("publish.", "publish_next."))
