@@ -5,6 +5,8 @@
     'kpi': ref('kpi'),
     'kpi_value': ref('kpi_value'),
     'kpi_comparison': ref('kpi_comparison'),
+    'kpi_signal': ref('kpi_signal'),
+    'kpi_assessment': ref('kpi_assessment'),
     'scorecard': ref('scorecard'),
     'benchmark': ref('benchmark'),
     'report_card': ref('report_card'),
