@@ -398,8 +398,18 @@ def test_the_digest_tells_the_steward_whom_to_chase_and_nobody_who_was_not_visit
 
 
 # -- mail ----------------------------------------------------------------------------------------------------
+class _MailServer(socketserver.ThreadingTCPServer):
+    """Keeps the letters that it was given."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _MailHandler)
+        self.got: list[bytes] = []
+
+
 class _MailHandler(socketserver.StreamRequestHandler):
     """As much of a mail server as a client needs."""
+
+    server: _MailServer
 
     def handle(self) -> None:
         self.wfile.write(b"220 here\r\n")
@@ -408,7 +418,7 @@ class _MailHandler(socketserver.StreamRequestHandler):
             if word == b"DATA":
                 self.wfile.write(b"354 go on\r\n")
                 lines = list(iter(self.rfile.readline, b".\r\n"))
-                self.server.got.append(b"".join(lines))  # type: ignore[attr-defined]
+                self.server.got.append(b"".join(lines))
             if word == b"QUIT":
                 self.wfile.write(b"221 bye\r\n")
                 return
@@ -416,9 +426,8 @@ class _MailHandler(socketserver.StreamRequestHandler):
 
 
 @pytest.fixture
-def mail_server() -> Iterator[socketserver.ThreadingTCPServer]:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _MailHandler) as server:
-        server.got = []  # type: ignore[attr-defined]
+def mail_server() -> Iterator[_MailServer]:
+    with _MailServer() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from cityperf.config import Settings
+from cityperf.handin import division_key
 from cityperf.load import ensure_raw_tables
 from cityperf.portal.sample import registers
 from cityperf.portal.sample.world import Cache, World
@@ -97,7 +98,7 @@ class HandIns:
             (division, str(day), *(None if row[name] is None else str(row[name]) for name in columns))
             for row in rows
         ]
-        name = f"{dataset}_{registers.division_key(division)}_{day}.xlsx"
+        name = f"{dataset}_{division_key(division)}_{day}.xlsx"
         deliver(settings, dataset, name, night, ("division", "as_of", *columns), written)
 
     def keys(self, dataset: str, division: str, day: date) -> list[tuple[str, ...]]:

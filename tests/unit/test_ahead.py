@@ -37,7 +37,7 @@ def test_left_early_no_thread_goes_on_and_no_more_than_the_depth_was_made() -> N
 
     coming = ahead(items(), depth=3)
     assert next(coming) == 0
-    coming.close()  # type: ignore[attr-defined]
+    coming.close()  # type: ignore[attr-defined]  # a generator, told as an iterator
     assert len(made) <= 5
     assert not [each for each in threading.enumerate() if each.name.startswith("cityperf-ahead")]
 

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from cityperf.handin import division_key
 from cityperf.portal.sample import registers
 from cityperf.portal.sample.world import Cache, World
 from cityperf.sources import Contract, load_contracts
@@ -53,7 +54,7 @@ def test_a_workbook_has_every_sheet_of_its_folder_and_a_title_block(world: World
         sheets = contract.extract.read.sheets
         rows = book.get_sheet_by_name(sheets[0]).to_python(skip_empty_area=False)
         assert rows[1][0] == "Division"
-        assert name == f"{folder}_{registers.division_key(str(rows[1][1]))}_{rows[2][1]}.xlsx"
+        assert name == f"{folder}_{division_key(str(rows[1][1]))}_{rows[2][1]}.xlsx"
         assert rows[3][1] == f"{folder} v1"
         assert not any(rows[4])
         assert len(rows) > 6

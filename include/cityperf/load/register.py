@@ -14,7 +14,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from cityperf.handin import workbook_of
+from cityperf.handin import sheet_name, workbook_of
 from cityperf.handin.inspect import AGAIN, Look, look
 from cityperf.load.batch import Batch, Filled
 from cityperf.load.checks import Case, Extra, Mistake, hold_bad_rows
@@ -402,7 +402,7 @@ def _orphans(
     if not orphans:
         return
     row = db.execute(sql.SQL("select min({}) from {}").format(_day("as_of"), batch.table)).fetchone()
-    where = f"the sheet {_sheet(target)!r}" if together else f"the latest hand-in of {link.dataset}"
+    where = f"the sheet {sheet_name(target)!r}" if together else f"the latest hand-in of {link.dataset}"
     if not together and (newest is None or (row and row[0] and newest < row[0])):
         shown = "" if is_private(batch.contract) else f", such as {', '.join(sorted(orphans)[:5])}"
         notes.append(f"{link.column}: {len(orphans)} values are not in {where} yet{shown}")
@@ -442,7 +442,9 @@ def _standing(
 
 
 def _beside(hand_in: HandIn, link: Link, target: Contract) -> set[str]:
-    """The target's values on its own sheet of this very workbook, which may not be loaded yet."""
+    """The target's values on its own sheet of this very workbook, which may not be loaded yet; none where that sheet
+    cannot be read, which its own load refuses.
+    """
     try:
         reader = open_file(target, hand_in.path, hand_in.batch.name)
         at = reader.columns.index(link.target)
@@ -450,8 +452,3 @@ def _beside(hand_in: HandIn, link: Link, target: Contract) -> set[str]:
     except (Quarantined, ValueError):
         return set()
     return {value.strip() for value in values if value}
-
-
-def _sheet(contract: Contract) -> str:
-    sheets = contract.extract.read.sheets
-    return sheets[0] if isinstance(sheets, tuple) and sheets else contract.title

@@ -23,7 +23,7 @@ def ahead(items: Iterator[Item], depth: int = DEPTH) -> Iterator[Item]:
         try:
             while (item := coming.popleft().result()) is not end:
                 coming.append(thread.submit(next, items, end))
-                yield item  # type: ignore[misc]
+                yield item  # type: ignore[misc]  # `end` was looked for
         finally:
             for each in coming:
                 each.cancel()

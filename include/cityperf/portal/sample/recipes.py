@@ -106,7 +106,7 @@ def drops(world: World, folder: str, night: date) -> Mapping[str, Make] | None:
 
 
 def _resources(world: World, contract: Contract, night: date) -> Iterator[Resource]:
-    sample = _sample(contract)
+    sample = sample_of(contract)
     package = contract.extract.arguments["package"]
     for file, shown in files(contract, night).items():
         resource = Resource(
@@ -128,7 +128,7 @@ _CKAN_TYPES: Final = {"integer": "int4", "numeric": "float8", "date": "date", "t
 # -- files ---------------------------------------------------------------------------------------------------
 def published(world: World, contract: Contract, night: date, file: str | None = None) -> Answer:
     """One of the data set's files as it stands on a night; the only one if it is not named."""
-    sample = _sample(contract)
+    sample = sample_of(contract)
     there = files(contract, night)
     file = file or next(iter(there))
     shown = there[file]
@@ -146,7 +146,7 @@ def published(world: World, contract: Contract, night: date, file: str | None = 
 
 def files(contract: Contract, night: date) -> dict[str, list[Period]]:
     """The names of the data set's files on a night and the periods that each holds, the oldest first."""
-    sample = _sample(contract)
+    sample = sample_of(contract)
     found: dict[str, list[Period]] = {}
     for period in periods(sample, night):
         found.setdefault(_file_name(contract, period.first), []).append(period)
@@ -155,7 +155,7 @@ def files(contract: Contract, night: date) -> dict[str, list[Period]]:
 
 def _file_name(contract: Contract, first: date) -> str:
     """The file in which the period that begins on `first` stands."""
-    sample, read = _sample(contract), contract.extract.read
+    sample, read = sample_of(contract), contract.extract.read
     suffix = ".zip" if read.inside_zip else f".{_format(contract)}"
     name = sample.file or contract.dataset
     if not isinstance(name, str):
@@ -176,7 +176,7 @@ def _write_csv(path: Path, contract: Contract, rows: Iterable[Row], when: dateti
     def write(binary: Any) -> None:
         with io.TextIOWrapper(binary, encoding=encoding, errors="replace", newline="") as text:
             writer = csv.writer(text, delimiter=read.delimiter, lineterminator="\r\n")
-            writer.writerows(_sample(contract).above)
+            writer.writerows(sample_of(contract).above)
             headers = [header for _, header, _ in _fields(contract)]
             writer.writerow(headers)
             writer.writerows([row[header] for header in headers] for row in rows)
@@ -192,7 +192,7 @@ def _write_csv(path: Path, contract: Contract, rows: Iterable[Row], when: dateti
 
 
 def _write_xlsx(path: Path, contract: Contract, rows: Iterable[Row], when: datetime, _file: str) -> None:
-    sample = _sample(contract)
+    sample = sample_of(contract)
     headers = [header for _, header, _ in _fields(contract)]
 
     def cells() -> Iterator[Sequence[workbook.Cell]]:
@@ -248,7 +248,7 @@ def _features(world: World, dataset: str, night: date, _digest: str) -> Mapping[
     contract = next(each for each in _cooked() if each.dataset == dataset)
     places = table("neighbourhoods_158")
     features = []
-    for number, row in enumerate(_rows(world, contract, periods(_sample(contract), night), night), start=1):
+    for number, row in enumerate(_rows(world, contract, periods(sample_of(contract), night), night), start=1):
         place = places[int(world.unit(contract.dataset, "place", number) * len(places))]
         point = [
             round(float(place["longitude"]) + 0.01 * world.bell(contract.dataset, "x", number), 6),
@@ -318,7 +318,7 @@ def _rows(world: World, contract: Contract, shown: Sequence[Period], night: date
 
 def _draw(world: World, contract: Contract, period: Period, night: date) -> Iterator[Row]:
     """The rows of one period, in order of their moment."""
-    sample, dataset = _sample(contract), contract.dataset
+    sample, dataset = sample_of(contract), contract.dataset
     rng = world.rng(dataset, "rows", period.first)
     if sample.rows is not None:
         size = world.count(sample.rows * growth(sample.trend, sample.season, period))
@@ -353,7 +353,7 @@ class _Drawing:
         seconds: Any,
     ) -> None:
         self.world, self.contract, self.period, self.night = world, contract, period, night
-        self.sample = _sample(contract)
+        self.sample = sample_of(contract)
         self.members, self.seconds, self.size = members, seconds, len(members)
         self.groups = groups
         self.parts = np.arange(len(groups)) - np.searchsorted(groups, groups)  # row within its group, from 0
@@ -520,8 +520,10 @@ def rounded(value: float, decimals: int) -> float | int:
     return round(float(value), decimals) if decimals else round(float(value))
 
 
-def _sample(contract: Contract) -> Sample:
-    assert contract.sample is not None  # noqa: S101 - only contracts with a recipe come here
+def sample_of(contract: Contract) -> Sample:
+    """The contract's recipe. Raises ValueError for a data set without one."""
+    if contract.sample is None:
+        raise ValueError(f"{contract.dataset} has no `sample` section to draw from")
     return contract.sample
 
 
@@ -529,7 +531,7 @@ def _fields(contract: Contract) -> Iterator[tuple[Column, str, Recipe]]:
     """(column, name in the file, recipe) in the file's order, which is the recipe's."""
     by_name = {str(column.name): column for column in contract.columns if column.name}
     patterns = [column for column in contract.columns if column.pattern]
-    for name, recipe in _sample(contract).columns.items():
+    for name, recipe in sample_of(contract).columns.items():
         column = by_name.get(name)
         if column is None:
             matching = next(c for c in patterns if re.search(c.pattern or "", name))

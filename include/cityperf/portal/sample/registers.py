@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,12 +18,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from cityperf.handin import division_key, register_of, sheet_name
 from cityperf.portal.answers import Answer, Make, file_answer
 from cityperf.portal.sample import workbook
-from cityperf.portal.sample.recipes import Period, growth, periods, rounded
+from cityperf.portal.sample.recipes import Period, growth, periods, rounded, sample_of
 from cityperf.portal.sample.world import World, at, first_of_month, table
-from cityperf.recipe import Recipe, Sample
-from cityperf.sources import Column, Contract, Register, load_contracts
+from cityperf.recipe import Recipe
+from cityperf.sources import Column, Contract, load_contracts
 
 _PACE: Final = (0.3, 1.7)  # how fast a row moves along its statuses; a slow one is gone before the last
 
@@ -52,7 +52,7 @@ def drops(world: World, folder: str, night: date) -> Mapping[str, Make] | None:
     found: dict[str, Make] = {}
     for first in sheets:
         for division in divisions(first):
-            for period in periods(_sample(first), night):
+            for period in periods(sample_of(first), night):
                 day = as_of(period)
                 name = f"{folder}_{division_key(division)}_{day}.xlsx"
                 found.setdefault(name, functools.partial(_workbook, world, name, division, period, sheets))
@@ -61,12 +61,7 @@ def drops(world: World, folder: str, night: date) -> Mapping[str, Make] | None:
 
 def divisions(contract: Contract) -> tuple[str, ...]:
     """Who hands the register in."""
-    return _register(contract).divisions or (contract.owner.division,)
-
-
-def division_key(name: str) -> str:
-    """A division's name as file names have it: `parks-and-recreation`."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower().replace("&", " and ")).strip("-")
+    return register_of(contract).divisions or (contract.owner.division,)
 
 
 def as_of(period: Period) -> date:
@@ -76,12 +71,12 @@ def as_of(period: Period) -> date:
 
 def _workbook(world: World, name: str, division: str, period: Period, sheets: list[Contract]) -> Answer:
     mine = [each for each in sheets if division in divisions(each)]
-    when = at(max(period.end + timedelta(days=_sample(each).lag) for each in mine))
+    when = at(max(period.end + timedelta(days=sample_of(each).lag) for each in mine))
     said = "".join(each.model_dump_json() for each in mine)
     digest = hashlib.sha256(said.encode()).hexdigest()[:8]
 
     def write(path: Path) -> None:
-        pages = [(_sheet_name(each), list(_sheet(world, each, division, as_of(period)))) for each in mine]
+        pages = [(sheet_name(each), list(_sheet(world, each, division, as_of(period)))) for each in mine]
         notes: list[tuple[workbook.Cell, ...]] = [("SAMPLE: invented by the portal.",)]
         workbook.write(path, [*pages, ("Notes", notes)], when)
 
@@ -90,7 +85,7 @@ def _workbook(world: World, name: str, division: str, period: Period, sheets: li
 
 def _sheet(world: World, contract: Contract, division: str, day: date) -> Iterator[tuple[workbook.Cell, ...]]:
     """Title block, header and rows, as the template lays them out."""
-    register = _register(contract)
+    register = register_of(contract)
     told: dict[str, workbook.Cell] = {
         "division": division,
         "as_of": day,
@@ -107,11 +102,6 @@ def _sheet(world: World, contract: Contract, division: str, day: date) -> Iterat
         yield tuple(row[str(each.name)] for each in columns)
 
 
-def _sheet_name(contract: Contract) -> str:
-    sheets = contract.extract.read.sheets
-    return sheets[0] if isinstance(sheets, tuple) else _sample(contract).sheet
-
-
 def _header(column: Column) -> str:
     return column.header[0] if column.header else str(column.name)
 
@@ -119,7 +109,7 @@ def _header(column: Column) -> str:
 # -- rows ----------------------------------------------------------------------------------------------------
 def rows(world: World, contract: Contract, division: str, day: date) -> Iterator[dict[str, workbook.Cell]]:
     """The register's rows as a division states them as of a day, by column."""
-    sample = _sample(contract)
+    sample = sample_of(contract)
     for member in _alive(world, contract, division, day):
         if not _stands(world, contract, division, member, day):
             continue
@@ -131,7 +121,7 @@ def rows(world: World, contract: Contract, division: str, day: date) -> Iterator
 
 def members(world: World, contract: Contract, division: str) -> tuple[Member, ...]:
     """All rows that a division ever enters, past and to come."""
-    sample = _sample(contract)
+    sample = sample_of(contract)
     if sample.members:
         return tuple(Member(n, sample.since, date.max) for n in range(1, sample.members + 1))
     return _population(world, contract.dataset, division, sample.since, sample.rows or 1, sample.life)
@@ -155,8 +145,8 @@ def _population(
 
 def _alive(world: World, contract: Contract, division: str, day: date) -> list[Member]:
     there = members(world, contract, division)
-    begin = bisect_left(there, day - timedelta(days=_sample(contract).life[1]), key=lambda each: each.born)
-    begin = 0 if _sample(contract).members else begin
+    begin = bisect_left(there, day - timedelta(days=sample_of(contract).life[1]), key=lambda each: each.born)
+    begin = 0 if sample_of(contract).members else begin
     end = bisect_right(there, day, key=lambda each: each.born)
     return [each for each in there[begin:end] if each.there(day)]
 
@@ -165,8 +155,8 @@ def _stands(world: World, contract: Contract, division: str, member: Member, day
     """Whether the row is in the hand-in of a day: it lives, and so do the rows that it belongs to."""
     if not member.there(day):
         return False
-    for link in _register(contract).links:
-        if link.dataset in _registers() and link.column not in _sample(contract).columns:
+    for link in register_of(contract).links:
+        if link.dataset in _registers() and link.column not in sample_of(contract).columns:
             parent = _parent(world, link.dataset, division, member)
             if parent is None or not _stands(world, _registers()[link.dataset], division, parent, day):
                 return False
@@ -219,7 +209,7 @@ class _Row:
         return self._plain[name]
 
     def _recipe(self, name: str) -> Recipe | None:
-        return _sample(self.contract).columns.get(name)
+        return sample_of(self.contract).columns.get(name)
 
     @staticmethod
     def _written(column: Column, value: Any) -> workbook.Cell:
@@ -236,7 +226,7 @@ class _Row:
         return (*labels, self.day) if recipe.by == "period" else labels
 
     def _made(self, name: str, recipe: Recipe) -> Any:
-        register = _register(self.contract)
+        register = register_of(self.contract)
         if register.status and name == register.status.column and recipe.one_of:
             return self._status(recipe)
         if recipe.reached is not None:
@@ -293,7 +283,7 @@ class _Row:
 
     def _linked(self, name: str) -> Any:
         """The number of the row that this one belongs to; None for a column without link and recipe."""
-        for link in _register(self.contract).links:
+        for link in register_of(self.contract).links:
             if link.column == name:
                 target = _registers()[link.dataset]
                 parent = _parent(self.world, link.dataset, self.division, self.member)
@@ -312,11 +302,12 @@ class _Row:
 
     def _steps(self, recipe: Recipe) -> dict[str, date]:
         """The day on which each status of `forward` is reached: their weights are their shares of the row's life."""
-        status = _register(self.contract).status
-        assert status is not None and recipe.one_of is not None  # noqa: S101 - `_made` looked
+        status = register_of(self.contract).status
+        if status is None or recipe.one_of is None:
+            raise ValueError(f"{self.contract.dataset}: only a status that is drawn by `one_of` has steps")
         low, high = _PACE
         unit = self.world.unit(self.contract.dataset, self.division, "pace", self.member.number)
-        gone = min(self.member.gone, self.member.born + timedelta(days=_sample(self.contract).life[1]))
+        gone = min(self.member.gone, self.member.born + timedelta(days=sample_of(self.contract).life[1]))
         way = (gone - self.member.born).days * (low + unit * (high - low))
         names = [name for name in status.forward if name in recipe.one_of]
         weights = [recipe.one_of[name] for name in names]
@@ -340,7 +331,7 @@ class _Row:
         return None
 
     def _reached(self, name: str, recipe: Recipe) -> date | None:
-        status = _register(self.contract).status
+        status = register_of(self.contract).status
         statuses = self._recipe(status.column) if status else None
         if statuses is None or recipe.reached not in self._steps(statuses):
             raise ValueError(f"{self.contract.dataset}.{name}: no status of `forward` is {recipe.reached!r}")
@@ -358,13 +349,3 @@ class _Row:
 def _registers() -> dict[str, Contract]:
     """The registers that a recipe fills."""
     return {name: each for name, each in load_contracts().items() if each.register and each.sample}
-
-
-def _register(contract: Contract) -> Register:
-    assert contract.register is not None  # noqa: S101 - only registers come here
-    return contract.register
-
-
-def _sample(contract: Contract) -> Sample:
-    assert contract.sample is not None  # noqa: S101 - only contracts with a recipe come here
-    return contract.sample
