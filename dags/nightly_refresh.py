@@ -7,7 +7,16 @@ import os
 from airflow.sdk import TaskGroup, dag, task
 from cityperf.config import Settings
 from cityperf.transform import model_tree
-from cityperf_airflow import NIGHT_OPENED, RETRY_POLICY, DbtModel, WaitForSources, night_of, nightly, runbook
+from cityperf_airflow import (
+    NIGHT_OPENED,
+    RETRY_POLICY,
+    DbtModel,
+    ModelTasks,
+    WaitForSources,
+    night_of,
+    nightly,
+    runbook,
+)
 
 # A replay's nights are listed in a file; every other profile follows the clock, unless somebody stopped it.
 BY_HAND = os.environ.get("CITYPERF_PROFILE") == "replay" or os.environ.get("CITYPERF_SCHEDULE") == "off"
@@ -44,12 +53,13 @@ def nightly_refresh() -> None:
         check_freshness(Settings.from_env(), night_of(logical_date), nightly_contracts())
 
     @task(pool="night")
-    def transform(logical_date=None) -> dict:
+    def transform(logical_date=None, dag_run=None) -> dict:
         from dataclasses import asdict
 
         from cityperf.transform import transform as run
 
-        return asdict(run(Settings.from_env(), night_of(logical_date)))
+        with ModelTasks(dag_run.dag_id, dag_run.run_id) as tasks:
+            return asdict(run(Settings.from_env(), night_of(logical_date), tasks.tell))
 
     @task(pool="night")
     def quality_gate(built: dict, logical_date=None) -> None:
@@ -81,7 +91,7 @@ def nightly_refresh() -> None:
         for layer, models in model_tree().items():
             with TaskGroup(layer):
                 for model in models:
-                    waiting >> DbtModel(model=model, pool="models", retries=0)
+                    built >> DbtModel(model=model, pool="models")
     quality_gate(built) >> publish() >> close_night()
 
 

@@ -1,4 +1,4 @@
-"""The Airflow side of cityperf: policies that DAGs share, tasks that wait or watch without a worker, a Warehouse page.
+"""The Airflow side of cityperf: policies that DAGs share, waiting without a worker, a task a model, a Warehouse page.
 
 No business logic: every decision is a call into `cityperf`.
 """
@@ -6,11 +6,14 @@ No business logic: every decision is a call into `cityperf`.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
-import time
+import threading
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import (
@@ -24,13 +27,14 @@ from airflow.sdk import (
 from airflow.triggers.base import (
     BaseTrigger,
     StartTriggerArgs,
-    TaskFailedEvent,
-    TaskSkippedEvent,
     TaskSuccessEvent,
     TriggerEvent,
 )
 from cityperf.config import ROOT, TORONTO, Settings
 
+log = logging.getLogger(__name__)
+
+CONFLICT = 409
 NIGHT_OPENED = Asset("cityperf://night/opened")
 NIGHT = "{{ dag_run.logical_date.astimezone(macros.dateutil.tz.gettz('America/Toronto')).date() }}"
 
@@ -82,7 +86,7 @@ def night_of(moment: Any) -> date:
     return moment.astimezone(TORONTO).date()
 
 
-# -- tasks that live in the triggerer ------------------------------------------------------------------------
+# -- a task that lives in the triggerer ----------------------------------------------------------------------
 
 
 class SourcesTrigger(BaseTrigger):
@@ -101,64 +105,6 @@ class SourcesTrigger(BaseTrigger):
         seen = await asyncio.to_thread(night.wait, Settings.from_env(), date.fromisoformat(self.night))
         self.log.info("going on; sources: %s", seen.states)
         yield TaskSuccessEvent()
-
-
-class _ModelStates:
-    """One poll a second for all waiting model tasks of a night, however many there are."""
-
-    seen: dict[str, dict[str, tuple[str, str | None]]]
-
-    def __init__(self) -> None:
-        self.seen, self._at, self._lock = {}, {}, asyncio.Lock()  # type: ignore[var-annotated]
-
-    async def of(self, night: str, model: str) -> tuple[str, str | None] | None:
-        async with self._lock:
-            if time.monotonic() - self._at.get(night, 0.0) > 0.7:
-                self.seen[night] = await asyncio.to_thread(self._read, night)
-                self._at[night] = time.monotonic()
-        states = self.seen[night]
-        whole = states.get("*")
-        mine = states.get(model)
-        if mine and mine[0] in ("success", "error", "skipped"):
-            return mine
-        if whole and whole[0] in ("success", "error"):
-            return ("error", f"dbt ended before this model: {whole[1] or whole[0]}")
-        return None
-
-    @staticmethod
-    def _read(night: str) -> dict[str, tuple[str, str | None]]:
-        from cityperf.db import connect
-
-        with connect(Settings.from_env(), "transformer") as connection:
-            rows = connection.execute(
-                "select model, state, message from ops.model_run where night = %s", (night,)
-            )
-            return {model: (state, message) for model, state, message in rows}
-
-
-class ModelTrigger(BaseTrigger):
-    """Ends a model's task with the state that dbt reported for it."""
-
-    states: _ModelStates | None = None
-
-    def __init__(self, night: str, model: str) -> None:
-        super().__init__()
-        self.night, self.model = night, model
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        return f"{__name__}.ModelTrigger", {"night": self.night, "model": self.model}
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        if ModelTrigger.states is None:
-            ModelTrigger.states = _ModelStates()
-        while True:
-            found = await ModelTrigger.states.of(self.night, self.model)
-            if found is not None:
-                break
-            await asyncio.sleep(0.8)
-        state, message = found
-        self.log.info("%s: %s %s", self.model, state, message or "")
-        yield {"success": TaskSuccessEvent, "skipped": TaskSkippedEvent}.get(state, TaskFailedEvent)()
 
 
 class _TriggererTask(BaseOperator):
@@ -193,16 +139,98 @@ class WaitForSources(_TriggererTask):
     template_fields = ("night",)
 
 
-class DbtModel(_TriggererTask):
-    """Shows one dbt model's state as a task of its own."""
+# -- a task for each dbt model -------------------------------------------------------------------------------
+
+
+class DbtModel(BaseOperator):
+    """Shows one dbt model's state as a task of its own.
+
+    It stands behind `transform`, which sets its state through `ModelTasks` while dbt runs, so that as a rule it never
+    runs. What could not be told (Airflow's API was away) it looks up itself.
+    """
 
     ui_color = "#f2e9dc"
-    template_fields = ("night",)
 
     def __init__(self, *, model: str, **kwargs: Any) -> None:
         super().__init__(task_id=model, **kwargs)
-        self.model, self.night = model, NIGHT
-        self._starts_with(ModelTrigger, timedelta(hours=2), night=NIGHT, model=model)
+        self.model = model
+
+    def execute(self, context: Any) -> None:
+        from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+        from cityperf.transform import model_state
+
+        state, message = model_state(Settings.from_env(), night_of(context["logical_date"]), self.model)
+        if state == "skipped":
+            raise AirflowSkipException(message)
+        if state != "success":
+            raise AirflowFailException(message or f"dbt left this model {state}")
+
+
+class ModelTasks:
+    """Sets the tasks of a run's models to the states that dbt reports, once a second, through Airflow's API.
+
+    Use it as a context: leaving it tells what is still untold. What Airflow does not take is logged and left to the
+    tasks themselves.
+    """
+
+    STATES = MappingProxyType({"success": "success", "skipped": "skipped", "error": "failed"})
+    AT_ONCE = 100
+
+    def __init__(self, dag_id: str, run_id: str) -> None:
+        from cityperf.stack import AirflowApi
+        from cityperf.transform import model_tree
+
+        self._path = f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id)}/taskInstances"
+        self._api = AirflowApi(Settings.from_env(), patience=20)
+        self._task = {m: f"models.{layer}.{m}" for layer, models in model_tree().items() for m in models}
+        self._untold: dict[str, dict[str, Any]] = {}
+        self._lock, self._end = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="model-tasks", daemon=True)
+
+    def __enter__(self) -> ModelTasks:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def tell(self, model: str, state: str, message: str | None, seconds: float | None) -> None:
+        """Notes one model's state; returns at once. States on the way (planned, running) are not shown."""
+        if state in self.STATES and model in self._task:
+            note = message or ""
+            if seconds is not None:
+                note = f"{note} in {seconds:.2f} s".strip()
+            told = {
+                "task_id": self._task[model],
+                "map_index": -1,
+                "new_state": self.STATES[state],
+                "note": note[:1000],
+            }
+            with self._lock:
+                self._untold[model] = told
+
+    def _run(self) -> None:
+        while not self._end.wait(1.0):
+            self._flush()
+        self._flush()
+
+    def _flush(self) -> None:
+        from cityperf.stack import ApiError
+
+        with self._lock:
+            told, self._untold = list(self._untold.values()), {}
+        for first in range(0, len(told), self.AT_ONCE):
+            action = {"action": "update", "entities": told[first : first + self.AT_ONCE]}
+            action["action_on_non_existence"] = "skip"
+            try:
+                answer = self._api.patch(self._path, {"actions": [action]})
+            except ApiError as problem:
+                log.warning("the tasks of models look up their states themselves: %s", problem)
+                continue
+            for error in answer.get("update", {}).get("errors", []):
+                if error.get("status_code") != CONFLICT:  # a repeated run finds what it told the first time
+                    log.warning("Airflow did not take a model's state: %s", error.get("error"))
 
 
 def _pages() -> list[dict[str, Any]]:

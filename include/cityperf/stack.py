@@ -42,7 +42,7 @@ POOLS: Final[dict[str, tuple[int, str]]] = {
     "sources": (4, "Fetching from the sources"),
     "load": (2, "Loading landed files into PostgreSQL"),
     "night": (32, "The steps of the nightly refresh; most of them wait"),
-    "models": (512, "One task a dbt model, shown while dbt runs; they hold no worker"),
+    "models": (2, "One task a dbt model: transform sets their states; only what it could not tell runs here"),
 }
 UP_SECONDS: Final = 300.0
 LOG_BYTES: Final = 20 * 1024**2

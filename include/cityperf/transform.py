@@ -2,7 +2,7 @@
 
 Each model has a fingerprint: its own SQL and configuration, the macros it calls, its parents' fingerprints and, for
 raw tables, the newest loaded batch. A model whose stored fingerprint is equal is left alone. dbt runs in process;
-its events are written to `ops.model_run` as they happen, where the Airflow UI (one task per model) reads them.
+its events are written to `ops.model_run` as they happen, and told to whoever listens (Airflow, one task a model).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -32,6 +32,10 @@ OWN_HISTORY: Final = frozenset(
 
 class TransformFailed(RuntimeError):
     """dbt could not build or test something; the message names each node and what it said."""
+
+
+# Hears a model's name, state (planned, running, success, skipped, error), message and seconds.
+Tell = Callable[[str, str, str | None, float | None], None]
 
 
 @dataclass(frozen=True)
@@ -271,12 +275,15 @@ class Built:
     seconds: float
 
 
-def transform(settings: Settings, night: date) -> Built:
-    """Plan, open a candidate when one is needed, run dbt, keep fingerprints. Raises TransformFailed."""
+def transform(settings: Settings, night: date, tell: Tell | None = None) -> Built:
+    """Plan, open a candidate when one is needed, run dbt, keep fingerprints. Raises TransformFailed.
+
+    `tell` hears every state that goes to `ops.model_run`, as it goes there.
+    """
     from cityperf.publish import open_candidate
 
     with connect(settings, "transformer", autocommit=True) as reporter:
-        state = _Reporter(reporter, night)
+        state = _Reporter(reporter, night, tell)
         state.write(WHOLE_RUN, "running")
         try:
             manifest = parse(settings, night)
@@ -299,11 +306,21 @@ def transform(settings: Settings, night: date) -> Built:
             raise
 
 
+def model_state(settings: Settings, night: date, model: str) -> tuple[str, str]:
+    """State of a model in a night (success, error, skipped, ...) and what was said of it."""
+    with connect(settings, "transformer") as connection:
+        row = connection.execute(
+            "select state, coalesce(message, '') from ops.model_run where night = %s and model = %s",
+            (night, model),
+        ).fetchone()
+    return row or ("unknown", f"dbt said nothing of {model} on {night}")
+
+
 class _Reporter:
     """Writes model states as dbt's worker threads report them; one connection, one lock."""
 
-    def __init__(self, connection: Any, night: date) -> None:
-        self._connection, self._night, self._lock = connection, night, threading.Lock()
+    def __init__(self, connection: Any, night: date, tell: Tell | None) -> None:
+        self._connection, self._night, self._tell, self._lock = connection, night, tell, threading.Lock()
 
     def write(self, model: str, state: str, message: str | None = None, seconds: float | None = None) -> None:
         with self._lock:
@@ -313,6 +330,8 @@ class _Reporter:
                 "seconds = excluded.seconds, updated_at = now()",
                 (self._night, model, state, message, seconds),
             )
+        if self._tell:
+            self._tell(model, state, message, seconds)
 
 
 def _run(
