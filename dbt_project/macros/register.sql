@@ -4,8 +4,9 @@
 {%- endmacro %}
 
 {# History of a register: a row for each hand-in that a key is in, and one more for the hand-in from which it is missing
-   (`is_removed`, status removed, all else as last stated). Divisions stand under their present name, so one that was
-   renamed keeps its past. A row holds from `valid_from` to before `valid_to`.
+   (`is_removed`, status removed, all else as last stated). A row that is held in quarantine was handed in all the same:
+   it stands as last stated. Divisions stand under their present name, so one that was renamed keeps its past. A row
+   holds from `valid_from` to before `valid_to`.
 
    `key`: what knows a row again within a division. `columns`: what else is kept; `watched`: those whose change makes
    `is_changed` true beside the status (default: all). `status`: its column; none where a register has no status, and
@@ -14,6 +15,7 @@
 {% macro register_history(relation, key, columns, status='status', watched=none, by_division=true) -%}
     {%- set whose = (['division'] if by_division else []) + key -%}
     {%- set watched = columns if watched is none else watched -%}
+    {%- set dataset = relation.identifier.split('__') | last -%}
     {%- set kept = key + ([] if by_division else ['division']) + columns -%}
     with stated as (
         select
@@ -49,9 +51,7 @@
     ),
 
     present as (
-        select
-            numbered.*,
-            lead(hand_in) over (partition by {{ whose | join(', ') }} order by hand_in) as next_hand_in
+        select *
         from numbered
         where delivery_rank = 1
     ),
@@ -67,6 +67,46 @@
             max(_night) as _night
         from present
         group by {{ 'division, ' if by_division }}hand_in
+    ),
+
+    held as (
+        select
+            file_id,
+            key
+        from {{ source('quarantine', 'rows') }}
+        where dataset = '{{ dataset }}' and key is not null and state <> 'discarded'
+    ),
+
+    marks as (
+        select
+            {{ whose | join(', ') }},
+            hand_in,
+            hand_in as told_in
+        from present
+        union all
+        select
+            present.{{ whose | join(', present.') }},
+            hand_ins.hand_in,
+            null as told_in
+        from present
+        inner join hand_ins
+            on {% if by_division %}present.division = hand_ins.division and {% endif %}present.hand_in < hand_ins.hand_in
+        inner join held
+            on
+                hand_ins._file_id = held.file_id
+                {%- for column in key %}
+                and present.{{ column }}::text = btrim(held.key ->> '{{ column }}')
+                {%- endfor %}
+    ),
+
+    seen as (
+        select
+            {{ whose | join(', ') }},
+            hand_in,
+            lead(hand_in) over (partition by {{ whose | join(', ') }} order by hand_in) as next_hand_in,
+            max(max(told_in)) over (partition by {{ whose | join(', ') }} order by hand_in) as last_told_in
+        from marks
+        group by {{ whose | join(', ') }}, hand_in
     ),
 
     states as (
@@ -94,11 +134,17 @@
             true as is_removed,
             hand_ins._file_id,
             hand_ins._night
-        from present
+        from seen
+        inner join present
+            on
+                seen.last_told_in = present.hand_in
+                {%- for column in whose %}
+                and seen.{{ column }} = present.{{ column }}
+                {%- endfor %}
         inner join hand_ins
             on
-                {% if by_division %}present.division = hand_ins.division and {% endif %}present.hand_in + 1 = hand_ins.hand_in
-                and present.next_hand_in is distinct from hand_ins.hand_in
+                {% if by_division %}seen.division = hand_ins.division and {% endif %}seen.hand_in + 1 = hand_ins.hand_in
+                and seen.next_hand_in is distinct from hand_ins.hand_in
     ),
 
     ordered as (

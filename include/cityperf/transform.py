@@ -154,8 +154,9 @@ def fingerprints(manifest: Any, versions: Mapping[str, str], night: date, profil
             return done[unique_id]
         if unique_id.startswith("source."):
             source = manifest.sources[unique_id]
-            # The cursor says which delivery of a raw table is current: that table's own newest batch tells as much.
-            own = source.name if source.schema == "raw" else "" if source.name == "cursor" else "ops"
+            # Which delivery of a raw table is current, and which rows of it are held, changes with a batch of its own.
+            told = source.name == "cursor" or source.schema == "quarantine"
+            own = source.name if source.schema == "raw" else "" if told else "ops"
             done[unique_id] = _digest(unique_id, versions.get(own, ""))
             return done[unique_id]
         if unique_id.startswith("macro."):

@@ -482,6 +482,11 @@ def test_a_row_is_held_with_its_cell_and_the_others_are_loaded(
     for piece in bad.says:
         assert piece in text
     assert all("; " in reason for *_, reason in held), "what to do is missing"
+    for line, key, record in query(
+        "select line, key ->> 'milestone_id', record from quarantine.rows where file_id = %s", (file_id,)
+    ):
+        own = f"M-{line - HEADER_LINE:03d}"
+        assert key == own or own not in record, "the register's history takes the row for removed"
     kept = [f"M-{line - HEADER_LINE:03d}" for line in range(7, 7 + ROWS) if line not in bad.lines]
     assert query("select milestone_id from raw.milestones where _file_id = %s order by _row", (file_id,)) == [
         (each,) for each in kept

@@ -10,6 +10,7 @@ advisory lock. Which of two deliveries stands is decided by their stamps, not by
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -646,8 +647,7 @@ def _hold_rows(db: psycopg.Connection[Any], batch: Batch, held: list[BadRow]) ->
     db.execute("delete from quarantine.rows where file_id = %s and night = %s", (batch.file_id, batch.night))
     db.cursor().executemany(
         "insert into quarantine.rows (dataset, file_id, batch_id, night, line, sheet, column_name, "
-        "expected, found, "
-        "reason, record) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "expected, found, reason, record, key) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             (
                 batch.contract.dataset,
@@ -661,10 +661,18 @@ def _hold_rows(db: psycopg.Connection[Any], batch: Batch, held: list[BadRow]) ->
                 None if personal else _stored(row.found),
                 row.reason,
                 "(withheld: person-level data)" if personal else _stored(row.record),
+                None if personal else _key(batch.contract, row),
             )
             for row in held
         ],
     )
+
+
+def _key(contract: Contract, row: BadRow) -> str | None:
+    """The row's key as JSON, as far as its values are known."""
+    values = {name: row.values.get(name) or "" for name in contract.keys}
+    known = {name: value for name, value in values.items() if value and value.isprintable()}
+    return json.dumps(known, ensure_ascii=False) if known else None
 
 
 def _stored(text: str | None) -> str | None:

@@ -270,9 +270,8 @@ def _with_lines(contract: Contract, reader: Reader, found: Mapping[int, Mistake]
             continue
         column, expected, value, *_ = wanted.pop(record.row)
         if isinstance(record, Record):
-            text = json.dumps(dict(zip(reader.columns, record.values, strict=True)), ensure_ascii=False)[
-                :4000
-            ]
+            values = dict(zip(reader.columns, record.values, strict=True))
+            text = json.dumps(values, ensure_ascii=False)[:4000]
             rows.append(
                 BadRow(
                     record.row,
@@ -283,6 +282,7 @@ def _with_lines(contract: Contract, reader: Reader, found: Mapping[int, Mistake]
                     value,
                     f"{column} is not {expected}" if value is not None else f"{column} is empty",
                     text,
+                    values,
                 )
             )
         if not wanted:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from cityperf.errors import CityperfError, FileQuarantined
@@ -78,7 +79,7 @@ def fingerprint(contract: Contract) -> str:
 @dataclass(frozen=True)
 class BadRow:
     """A row that is held. `row` is its number among the file's records, `line` its line of the file or
-    sheet.
+    sheet, `values` what it has in each column, as far as that is known.
     """
 
     row: int
@@ -89,3 +90,4 @@ class BadRow:
     found: str | None
     reason: str
     record: str
+    values: Mapping[str, str | None] = field(default_factory=dict, repr=False)

@@ -101,7 +101,7 @@ def hold_rows(db: psycopg.Connection[Any], hand_in: HandIn, reader: Reader, fill
     extra = _checks(db, hand_in, reader, before)
     held += hold_bad_rows(db, batch, reader, held, filled.rows_in, extra)
     _settle(db, batch, reader)
-    return [replace(before.get(row.line or 0, row), row=row.row) for row in held]
+    return [replace(before.get(row.line or 0, row), row=row.row, values=row.values) for row in held]
 
 
 def _checks(

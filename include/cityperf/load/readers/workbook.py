@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -260,14 +260,18 @@ def _judge(
         if stray:
             record = shown(" | ".join(cell_text(cell) or "" for cell in cells))
             expected = "nothing in a column without a header"
-            yield BadRow(row, line, table.title, None, expected, stray, "a stray value", record)
+            reason = "a stray value"
+            yield BadRow(row, line, table.title, None, expected, stray, reason, record, _named(values, order))
         elif problem := unstorable(values):
             record = shown(" | ".join(value or "" for value in values))
-            yield BadRow(
-                row, line, table.title, None, "text", problem, "the row cannot be stored as text", record
-            )
+            reason = "the row cannot be stored as text"
+            yield BadRow(row, line, table.title, None, "text", problem, reason, record)
         else:
             yield Record(row, line, table.title, values)
+
+
+def _named(values: Sequence[str | None], order: Mapping[str, int]) -> dict[str, str | None]:
+    return {name: values[place] for name, place in order.items()}
 
 
 def _sheets(contract: Contract, there: Sequence[str], name: str) -> list[str]:
