@@ -7,13 +7,18 @@ its events are written to `ops.model_run` as they happen, and told to whoever li
 
 from __future__ import annotations
 
+import contextlib
+import filecmp
 import hashlib
 import json
 import os
+import shutil
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -23,6 +28,8 @@ from cityperf.config import ROOT, Settings
 from cityperf.db import connect
 
 PROJECT: Final = ROOT / "dbt_project"
+PARSED: Final = ROOT / ".cache" / "dbt"
+KEPT_PARSES: Final = 4
 PUBLISH: Final = "publish_next"
 WHOLE_RUN: Final = "*"  # the row of ops.model_run that stands for the dbt run itself
 OWN_HISTORY: Final = frozenset(
@@ -101,12 +108,66 @@ def _invoke(
 
 
 def parse(settings: Settings, night: date) -> Any:
-    """dbt's manifest of the project; raises TransformFailed with dbt's words when it does not parse."""
+    """dbt's manifest of the project; raises TransformFailed with dbt's words when it does not parse.
+
+    Parsing takes half a minute of CPU, and what comes out depends on the project's files and few settings: it is kept
+    for all homes that run from this folder, and taken from there as long as those are the same.
+    """
     dbt_sources.bring_in_step()
-    outcome = _invoke(settings, night, ["parse"])
-    if not outcome.success:
-        raise TransformFailed(f"dbt could not parse {PROJECT.name}: {outcome.exception}")
-    return outcome.result
+    kept, ours = PARSED / _project_digest(settings), manifest_path(settings)
+    try:
+        manifest = _thaw((kept / "manifest.msgpack").read_bytes())
+        if not ours.exists() or not filecmp.cmp(kept / "manifest.json", ours, shallow=False):
+            ours.parent.mkdir(parents=True, exist_ok=True)
+            _write_whole(ours, (kept / "manifest.json").read_bytes())
+    except FileNotFoundError:
+        outcome = _invoke(settings, night, ["parse"])
+        if not outcome.success:
+            raise TransformFailed(f"dbt could not parse {PROJECT.name}: {outcome.exception}") from None
+        manifest = outcome.result
+        _keep(kept, manifest, ours.read_bytes())
+    return manifest
+
+
+def _project_digest(settings: Settings) -> str:
+    """Names what dbt's parse depends on: its versions, the project's files and the settings that they read."""
+    digest = hashlib.sha256()
+    environment = dbt_environment(settings)
+    told = [settings.profile, environment["CITYPERF_PG_DB"], environment["CITYPERF_KPI_MODELS"]]
+    told += [version(package) for package in ("dbt-core", "dbt-postgres", "dbt-adapters", "dbt-common")]
+    digest.update("\x1f".join([*told, sys.version]).encode())
+    for path in sorted(PROJECT.rglob("*")):
+        below = path.relative_to(PROJECT)
+        if below.parts[0] not in ("target", "logs") and path.is_file():
+            digest.update(f"\x1f{below}\x1f".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """A file that is there whole or not at all, whoever else writes it."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_bytes(content)
+    aside.replace(path)
+
+
+def _thaw(frozen: bytes) -> Any:
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
+
+    return Manifest.from_msgpack(frozen, decoder=extended_mashumuro_decoder)
+
+
+def _keep(folder: Path, manifest: Any, as_json: bytes) -> None:
+    """Keep what was parsed, and of what was kept before the newest few. A folder that cannot be written costs time only."""
+    from dbt.parser.manifest import extended_mashumaro_encoder
+
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_whole(folder / "manifest.json", as_json)
+        _write_whole(folder / "manifest.msgpack", manifest.to_msgpack(extended_mashumaro_encoder))
+        others = sorted(PARSED.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        for old in others[KEPT_PARSES:]:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -123,9 +184,9 @@ def source_freshness(settings: Settings, night: date) -> dict[str, Freshness]:
 
     Raises TransformFailed when dbt itself does not run.
     """
-    dbt_sources.bring_in_step()
     # Left to itself, dbt spends most of the time on writing its manifest twice and listing relations it never asks for.
-    outcome = _invoke(settings, night, ["--no-write-json", "--no-populate-cache", "source", "freshness"])
+    arguments = ["--no-write-json", "--no-populate-cache", "source", "freshness"]
+    outcome = _invoke(settings, night, arguments, manifest=parse(settings, night))
     if outcome.exception is not None:
         raise TransformFailed(f"dbt could not judge freshness: {outcome.exception}") from outcome.exception
     outcome.result.write(str(target_dir(settings) / "sources.json"))

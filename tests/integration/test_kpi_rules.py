@@ -25,7 +25,7 @@ from cityperf.config import ROOT, Settings
 from cityperf.load import ensure_raw_tables
 from cityperf.quality.gate import TABLES
 from cityperf.sources import load_contracts
-from cityperf.transform import dbt_environment
+from cityperf.transform import dbt_environment, parse
 from psycopg import sql
 
 from tests.conftest import empty_warehouse
@@ -59,7 +59,8 @@ def dbt(settings: Settings, night: date, profile: str, *arguments: str) -> dict[
     try:
         os.environ["CITYPERF_NIGHT"] = night.isoformat()
         variables = json.dumps({"profile": profile})
-        outcome = dbtRunner().invoke([*arguments, "--vars", variables, "--quiet"])
+        runner = dbtRunner(manifest=parse(settings, night) if profile == settings.profile else None)
+        outcome = runner.invoke([*arguments, "--vars", variables, "--quiet"])
     finally:
         os.environ.clear()
         os.environ.update(kept)

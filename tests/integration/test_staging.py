@@ -13,7 +13,7 @@ import pytest
 from cityperf.config import Settings
 from cityperf.load import ensure_raw_tables
 from cityperf.sources import load_contracts
-from cityperf.transform import dbt_environment
+from cityperf.transform import dbt_environment, parse
 from psycopg import sql
 
 from tests.conftest import empty_warehouse
@@ -34,7 +34,8 @@ def dbt(settings: Settings, night: date, *arguments: str) -> dict[str, str]:
     try:
         os.environ["CITYPERF_NIGHT"] = night.isoformat()
         variables = json.dumps({"profile": settings.profile})
-        outcome = dbtRunner().invoke([*arguments, "--vars", variables, "--quiet"])
+        runner = dbtRunner(manifest=parse(settings, night))
+        outcome = runner.invoke([*arguments, "--vars", variables, "--quiet"])
     finally:
         os.environ.clear()
         os.environ.update(kept)
