@@ -51,7 +51,9 @@
     ),
 
     present as (
-        select *
+        select
+            numbered.*,
+            lead(hand_in) over (partition by {{ whose | join(', ') }} order by hand_in) as next_hand_in
         from numbered
         where delivery_rank = 1
     ),
@@ -69,44 +71,48 @@
         group by {{ 'division, ' if by_division }}hand_in
     ),
 
+    -- Rows that a hand-in has in quarantine only. There are few, if any: what follows must not depend on there being none.
     held as (
-        select
-            file_id,
-            key
-        from {{ source('quarantine', 'rows') }}
-        where dataset = '{{ dataset }}' and key is not null and state <> 'discarded'
-    ),
-
-    marks as (
-        select
-            {{ whose | join(', ') }},
-            hand_in,
-            hand_in as told_in
-        from present
-        union all
-        select
+        select distinct
             present.{{ whose | join(', present.') }},
-            hand_ins.hand_in,
-            null as told_in
-        from present
-        inner join hand_ins
-            on {% if by_division %}present.division = hand_ins.division and {% endif %}present.hand_in < hand_ins.hand_in
-        inner join held
+            hand_ins.hand_in
+        from {{ ref('stg_warehouse__held_rows') }} as held_rows
+        inner join hand_ins on held_rows.file_id = hand_ins._file_id
+        inner join present
             on
-                hand_ins._file_id = held.file_id
+                {% if by_division %}hand_ins.division = present.division and {% endif %}hand_ins.hand_in > present.hand_in
                 {%- for column in key %}
-                and present.{{ column }}::text = btrim(held.key ->> '{{ column }}')
+                and btrim(held_rows.key ->> '{{ column }}') = present.{{ column }}::text
                 {%- endfor %}
+        where held_rows.dataset = '{{ dataset }}'
     ),
 
-    seen as (
+    -- ... in runs without a gap: a row that was last stated in the hand-in before one stands to its end
+    held_runs as (
         select
             {{ whose | join(', ') }},
-            hand_in,
-            lead(hand_in) over (partition by {{ whose | join(', ') }} order by hand_in) as next_hand_in,
-            max(max(told_in)) over (partition by {{ whose | join(', ') }} order by hand_in) as last_told_in
-        from marks
-        group by {{ whose | join(', ') }}, hand_in
+            min(hand_in) as first_hand_in,
+            max(hand_in) as last_hand_in
+        from (
+            select
+                held.*,
+                hand_in - row_number() over (partition by {{ whose | join(', ') }} order by hand_in) as run
+            from held
+        ) as numbered_runs
+        group by {{ whose | join(', ') }}, run
+    ),
+
+    standing as (
+        select
+            present.*,
+            coalesce(held_runs.last_hand_in, present.hand_in) as stands_to
+        from present
+        left join held_runs
+            on
+                present.hand_in + 1 = held_runs.first_hand_in
+                {%- for column in whose %}
+                and present.{{ column }} = held_runs.{{ column }}
+                {%- endfor %}
     ),
 
     states as (
@@ -134,17 +140,11 @@
             true as is_removed,
             hand_ins._file_id,
             hand_ins._night
-        from seen
-        inner join present
-            on
-                seen.last_told_in = present.hand_in
-                {%- for column in whose %}
-                and seen.{{ column }} = present.{{ column }}
-                {%- endfor %}
+        from standing as present
         inner join hand_ins
             on
-                {% if by_division %}seen.division = hand_ins.division and {% endif %}seen.hand_in + 1 = hand_ins.hand_in
-                and seen.next_hand_in is distinct from hand_ins.hand_in
+                {% if by_division %}present.division = hand_ins.division and {% endif %}present.stands_to + 1 = hand_ins.hand_in
+                and coalesce(present.next_hand_in > hand_ins.hand_in, true)
     ),
 
     ordered as (
