@@ -17,7 +17,7 @@ from psycopg import sql
 # Stacks that tests start run the nights that tests ask for; the clock would add tonight's to each of them.
 os.environ["CITYPERF_SCHEDULE"] = "off"
 
-KEPT_SCHEMAS = ("ops", "quarantine", "raw", "publish", "publish_next", "reference")
+KEPT_SCHEMAS = ("ops", "quarantine", "forecast", "raw", "publish", "publish_next", "reference")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -135,7 +135,7 @@ def empty_warehouse(settings: Settings) -> None:
             names = [sql.Identifier(schema, name) for name in tables]
             if not names:
                 continue
-            if schema in ("ops", "quarantine"):
+            if schema in ("ops", "quarantine", "forecast"):
                 statement = sql.SQL("truncate {} restart identity cascade")
             else:
                 statement = sql.SQL("drop table {} cascade")

@@ -1,4 +1,4 @@
-"""Scorecards: the parts add up to the whole."""
+"""The scorecard: every KPI once, and a judgement only where there is a figure and a way that is better."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ def rules(candidate: Candidate) -> list[Rule]:
     del candidate  # nothing here depends on what is up
     return [
         Rule(
-            check="statuses_add_up",
+            check="every_kpi_once",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
-                "select dimension, comparison, kpis from t "
-                "where kpis <> favourable + unfavourable + stable + neutral + no_comparison"
+                "select coalesce(t.kpi_id, k.kpi_id) as kpi_id, k.kpi_id is not null as is_registered "
+                "from t full join publish_next.kpi as k on k.kpi_id = t.kpi_id "
+                "where t.kpi_id is null or k.kpi_id is null"
             ),
             severity="block",
             owner=OWNER,
-            runbook="publish.md#status",
-            expected="the statuses to add up to the KPIs counted",
-            remedy="a status is counted twice or not at all: see the scorecard mart",
+            runbook="publish.md#keys",
+            expected="one tile for every KPI of the registry and for no other",
+            remedy="see the scorecard mart's joins",
         ),
         Rule(
-            check="targets_met_within_set",
+            check="direction_none_is_never_judged",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
-                "select dimension, comparison, targets_met, targets_set from t where targets_met > "
-                "targets_set"
+                "select kpi_id, status from t where direction = 'none' and (is_target_met is not null or "
+                "'favourable' in (status, previous_status, last_year_status, ytd_status) or "
+                "'unfavourable' in (status, previous_status, last_year_status, ytd_status))"
             ),
             severity="block",
             owner=OWNER,
             runbook="publish.md#status",
-            expected="no more targets met than set",
-            remedy="see the scorecard mart",
+            expected="no judgement of a KPI where neither way is better",
+            remedy="see the comparison mart",
         ),
     ]

@@ -7,7 +7,6 @@ library, no database driver; connectors are imported for their signatures only.
 from __future__ import annotations
 
 import csv
-import difflib
 import importlib
 import inspect
 import os
@@ -31,6 +30,7 @@ from pydantic import (
 )
 
 from cityperf.config import ROOT
+from cityperf.marked import compose, hint, line_of, shown_path
 from cityperf.recipe import Sample
 
 CONTRACTS: Final = ROOT / "include" / "sources"
@@ -55,7 +55,6 @@ CONNECTORS: Final[dict[str, str]] = {
 
 NUMBERS: Final = ("integer", "numeric", "money", "percent")
 _UNITS: Final = {"hour": 1, "day": 24, "week": 168}
-_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class ContractError(ValueError):
@@ -526,7 +525,7 @@ def _register_mistakes(contract: Contract, register: Register) -> Iterator[str]:
     for rule in register.rules:
         for name in (rule.column, rule.other):
             if name not in columns:
-                yield f"rules: no column is named {name}{_hint(name, list(columns))}"
+                yield f"rules: no column is named {name}{hint(name, list(columns))}"
         types = [columns[name].type for name in (rule.column, rule.other)]
         fitting = {"not_before": dates, "not_after": dates, "at_most": NUMBERS}.get(rule.kind)
         if fitting and not {*types} <= {*fitting}:
@@ -537,16 +536,16 @@ def _register_mistakes(contract: Contract, register: Register) -> Iterator[str]:
     if register.status:
         name = register.status.column
         if name not in columns:
-            yield f"status: no column is named {name}{_hint(name, list(columns))}"
+            yield f"status: no column is named {name}{hint(name, list(columns))}"
         for value in register.status.forward:
             if value not in columns[name].allowed:
                 yield (
                     f"status: {value!r} is not among the `allowed` of {name}"
-                    f"{_hint(value, list(columns[name].allowed))}"
+                    f"{hint(value, list(columns[name].allowed))}"
                 )
     for link in register.links:
         if link.column not in columns:
-            yield f"links: no column is named {link.column}{_hint(link.column, list(columns))}"
+            yield f"links: no column is named {link.column}{hint(link.column, list(columns))}"
 
 
 def register_mistakes(contracts: dict[str, Contract]) -> Iterator[str]:
@@ -559,7 +558,7 @@ def register_mistakes(contracts: dict[str, Contract]) -> Iterator[str]:
     for contract in contracts.values():
         if not contract.register:
             continue
-        where = _shown(contract.path, contract.path.parent.parent)
+        where = shown_path(contract.path, contract.path.parent.parent)
         for link in contract.register.links:
             target = contracts.get(link.dataset)
             if target is None or not target.register:
@@ -568,7 +567,7 @@ def register_mistakes(contracts: dict[str, Contract]) -> Iterator[str]:
                 yield f"{where}: register.links: {link.dataset} has no column {link.target}"
         for name in contract.register.divisions:
             if name not in known:
-                yield f"{where}: register.divisions: {name!r} is not in {DIVISIONS.name}{_hint(name, known)}"
+                yield f"{where}: register.divisions: {name!r} is not in {DIVISIONS.name}{hint(name, known)}"
         folder = str(contract.extract.arguments["folder"])
         other = first.setdefault(folder, contract)
         if other.register and (
@@ -596,7 +595,7 @@ def load_contracts(root: Path | None = None) -> dict[str, Contract]:
     mistakes: list[str] = []
     contracts: dict[str, Contract] = {}
     for file in files:
-        shown = _shown(file, folder)
+        shown = shown_path(file, folder)
         try:
             contract = read_contract(file, shown)
         except ContractError as problem:
@@ -610,7 +609,7 @@ def load_contracts(root: Path | None = None) -> dict[str, Contract]:
         if first is not None:
             mistakes.append(
                 f"{shown}:1: dataset {contract.dataset!r} is defined already in "
-                f"{_shown(first.path, folder)}; "
+                f"{shown_path(first.path, folder)}; "
                 "a name stands for one data set"
             )
             continue
@@ -627,8 +626,8 @@ def load_contract(dataset: str, root: Path | None = None) -> Contract:
     folder = root or CONTRACTS
     file = next(iter(sorted(folder.rglob(f"{dataset}.yml"))), None)
     if file is None:
-        raise ContractError(f"no contract is named {dataset}.yml below {_shown(folder, folder.parent)}")
-    return read_contract(file, _shown(file, folder))
+        raise ContractError(f"no contract is named {dataset}.yml below {shown_path(folder, folder.parent)}")
+    return read_contract(file, shown_path(file, folder))
 
 
 def nightly_contracts() -> dict[str, Contract]:
@@ -679,35 +678,20 @@ def read_contract(file: Path, shown: str | None = None) -> Contract:
     """One contract. Raises ContractError with `file:line` for each mistake in it."""
     shown = shown or str(file)
     try:
-        node = yaml.compose(file.read_text("utf-8"), Loader=_LOADER)
-    except yaml.MarkedYAMLError as problem:
-        line = problem.problem_mark.line + 1 if problem.problem_mark else 1
-        raise ContractError(f"{shown}:{line}: not YAML: {problem.problem}") from None
-    if not isinstance(node, yaml.MappingNode):
-        raise ContractError(
-            f"{shown}:1: expected a mapping with `dataset:`, found {'nothing' if not node else 'a list'}"
-        )
-    repeated = list(_repeated_keys(node))
-    if repeated:
-        raise ContractError(
-            "\n".join(f"{shown}:{line}: {key!r} stands here a second time" for line, key in repeated)
-        )
-    loader = _LOADER("")
-    try:
-        content = loader.construct_document(node)
-    finally:
-        loader.dispose()
+        node, content = compose(file, shown, "dataset")
+    except ValueError as problem:
+        raise ContractError(str(problem)) from None
     try:
         contract = Contract.model_validate({**content, "path": file})
     except ValidationError as problem:
         raise ContractError(
             "\n".join(
-                f"{shown}:{_line(node, error['loc'])}: {_say(error, node)}"
+                f"{shown}:{line_of(node, error['loc'])}: {_say(error, node)}"
                 for error in problem.errors(include_url=False)
             )
         ) from None
     wrong = [
-        f"{shown}:{_line(node, ('extract', name))}: {message}"
+        f"{shown}:{line_of(node, ('extract', name))}: {message}"
         for name, message in (*_argument_mistakes(contract.extract), *_rule_mistakes(contract))
     ]
     if wrong:
@@ -727,13 +711,13 @@ def _argument_mistakes(extract: Extract) -> Iterator[tuple[str, str]]:
     if extract.connector not in CONNECTORS:
         yield (
             "connector",
-            f"connector {extract.connector!r} is not known{_hint(extract.connector, list(CONNECTORS))}",
+            f"connector {extract.connector!r} is not known{hint(extract.connector, list(CONNECTORS))}",
         )
         return
     takes = _signature(extract.connector)
     for name in extract.arguments:
         if name not in takes:
-            yield name, f"connector {extract.connector} takes no argument {name!r}{_hint(name, list(takes))}"
+            yield name, f"connector {extract.connector} takes no argument {name!r}{hint(name, list(takes))}"
     for name, (needed, adapter) in takes.items():
         if name not in extract.arguments:
             if needed:
@@ -771,24 +755,12 @@ def _signature(name: str) -> dict[str, tuple[bool, TypeAdapter[Any]]]:
 _SIGNATURES: dict[str, dict[str, tuple[bool, TypeAdapter[Any]]]] = {}
 
 
-def _hint(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    if near or len(known) > 60:
-        return f"; did you mean {near[0]!r}?" if near else ""
-    return f"; expected one of {', '.join(known)}"
-
-
-def _shown(file: Path, folder: Path) -> str:
-    base = ROOT if file.is_relative_to(ROOT) else folder
-    return str(file.relative_to(base))
-
-
 def _say(error: Any, node: yaml.Node) -> str:
     place = ".".join(str(part) for part in error["loc"] if part not in ("arguments",))
     if error["type"] == "extra_forbidden":
         model = _SECTIONS.get(_section(error["loc"]), Contract)
         keys = [part.alias or name for name, part in model.model_fields.items() if name != "path"]
-        return f"{place}: no such key{_hint(str(error['loc'][-1]), keys)}"
+        return f"{place}: no such key{hint(str(error['loc'][-1]), keys)}"
     if error["type"] == "missing":
         return f"{place}: is missing"
     found = error["input"]
@@ -819,33 +791,3 @@ _SECTIONS: Final[dict[str, type[_Strict]]] = {
 def _section(location: tuple[Any, ...]) -> str:
     names = [part for part in location[:-1] if isinstance(part, str)]
     return names[-1] if names else ""
-
-
-def _line(node: yaml.Node, location: tuple[Any, ...]) -> int:
-    """The line of the deepest part of `location` that stands in the file (1-based)."""
-    line = node.start_mark.line
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == str(part):
-                    node, line = value, key.start_mark.line
-                    break
-            else:
-                continue  # a name that pydantic put in, such as `arguments`
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line
-    return int(line) + 1
-
-
-def _repeated_keys(node: yaml.Node) -> Iterator[tuple[int, str]]:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                yield key.start_mark.line + 1, key.value
-            seen.add(key.value)
-            yield from _repeated_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _repeated_keys(item)

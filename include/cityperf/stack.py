@@ -170,7 +170,8 @@ def airflow_env(settings: Settings) -> dict[str, str]:
     }
     return (
         base_env(settings)
-        | {"AIRFLOW_HOME": str(settings.airflow_home)}
+        # A task is a process of its own: linear algebra that takes every core for each makes all of them wait.
+        | {"AIRFLOW_HOME": str(settings.airflow_home), "OMP_NUM_THREADS": "1"}
         | {f"AIRFLOW__{name}": value for name, value in options.items()}
     )
 

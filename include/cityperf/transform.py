@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.metadata import version
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from cityperf import dbt_sources
+from cityperf import dbt_sources, forecast
 from cityperf.config import ROOT, Settings
 from cityperf.db import connect
 
@@ -31,6 +31,7 @@ PROJECT: Final = ROOT / "dbt_project"
 PARSED: Final = ROOT / ".cache" / "dbt"
 KEPT_PARSES: Final = 4
 PUBLISH: Final = "publish_next"
+FORECAST: Final = "forecast"  # a source that is made of marts, in the middle of the run
 WHOLE_RUN: Final = "*"  # the row of ops.model_run that stands for the dbt run itself
 OWN_HISTORY: Final = frozenset(
     {"mart_release", "release"}
@@ -218,7 +219,8 @@ def fingerprints(manifest: Any, versions: Mapping[str, str], night: date, profil
             # Which delivery of a raw table is current, and which rows of it are held, changes with a batch of its own.
             told = source.name == "cursor" or source.schema == "quarantine"
             own = source.name if source.schema == "raw" else "" if told else "ops"
-            done[unique_id] = _digest(unique_id, versions.get(own, ""))
+            version = forecast.METHOD if source.schema == FORECAST else versions.get(own, "")
+            done[unique_id] = _digest(unique_id, version)
             return done[unique_id]
         if unique_id.startswith("macro."):
             macro = manifest.macros[unique_id]
@@ -297,6 +299,16 @@ def _parents(manifest: Any, uid: str) -> list[str]:
     return list(getattr(depends, "nodes", []) or [])
 
 
+def _after_forecast(manifest: Any) -> set[str]:
+    """The models that stand on forecasts, which are made when all others are built."""
+    found = {uid for uid, source in manifest.sources.items() if source.schema == FORECAST}
+    while more := {
+        uid for uid in manifest.nodes if uid not in found and not found.isdisjoint(_parents(manifest, uid))
+    }:
+        found |= more
+    return found
+
+
 def plan(settings: Settings, night: date, manifest: Any) -> Plan:
     """`choose` against the database as it stands."""
     with connect(settings, "transformer") as connection:
@@ -360,7 +372,13 @@ def transform(settings: Settings, night: date, tell: Tell | None = None) -> Buil
                 return Built(0, len(todo.fresh), todo.release_wanted, 0.0)
             if any(manifest.nodes[uid].schema == PUBLISH for uid in todo.build):
                 open_candidate(settings, night)
-            seconds = _run(settings, night, manifest, todo, names, state)
+            after = _after_forecast(manifest)
+            seconds = 0.0
+            if first := [uid for uid in todo.build if uid not in after]:
+                seconds += _run(settings, night, manifest, first, todo.fingerprints, names, state)
+            if last := [uid for uid in todo.build if uid in after]:
+                forecast.refresh(settings)
+                seconds += _run(settings, night, manifest, last, todo.fingerprints, names, state)
             state.write(WHOLE_RUN, "success", seconds=seconds)
             return Built(len(todo.build), len(todo.fresh), todo.release_wanted, seconds)
         except BaseException as error:
@@ -397,7 +415,13 @@ class _Reporter:
 
 
 def _run(
-    settings: Settings, night: date, manifest: Any, todo: Plan, names: Mapping[str, str], state: _Reporter
+    settings: Settings,
+    night: date,
+    manifest: Any,
+    build: Sequence[str],
+    fingerprints: Mapping[str, str],
+    names: Mapping[str, str],
+    state: _Reporter,
 ) -> float:
     def on_event(event: Any) -> None:
         kind = event.info.name
@@ -417,16 +441,14 @@ def _run(
 
     with connect(settings, "transformer", autocommit=True) as connection:
         # Forget first: a run that is killed half-way leaves no model that claims to be up to date.
-        connection.execute(
-            "delete from ops.model_state where model = any(%s)", ([names[u] for u in todo.build],)
-        )
+        connection.execute("delete from ops.model_state where model = any(%s)", ([names[u] for u in build],))
         outcome = _invoke(
             settings,
             night,
             [
                 "build",
                 "--select",
-                *sorted({".".join(manifest.nodes[u].fqn) for u in todo.build}),
+                *sorted({".".join(manifest.nodes[u].fqn) for u in build}),
                 "--exclude-resource-type",
                 "unit_test",
                 "--indirect-selection",
@@ -443,11 +465,11 @@ def _run(
         tainted = {p for r in failed for p in _parents(manifest, r.node.unique_id)} | {
             r.node.unique_id for r in failed
         }
-        good = [u for u in todo.build if u not in tainted]
+        good = [u for u in build if u not in tainted]
         connection.cursor().executemany(
             "insert into ops.model_state (model, fingerprint, night) values (%s, %s, %s) on conflict (model) "
             "do update set fingerprint = excluded.fingerprint, night = excluded.night, built_at = now()",
-            [(names[u], todo.fingerprints[u], night) for u in good],
+            [(names[u], fingerprints[u], night) for u in good],
         )
     if failed:
         said = "; ".join(f"{r.node.name}: {(r.message or str(r.status)).strip()}" for r in failed[:10])

@@ -58,6 +58,30 @@ from {{ ref('stg_transportation__potholes') }}
 group by 1, 2, 3, 4, 5
 """
 
+# What a person writes into the draft.
+WRITTEN = {
+    "To be written: what is counted, divided by what, from which data, and what is left out.": "Potholes repaired.",
+    "À rédiger : ce qui est compté, divisé par quoi, à partir de quelles données, et ce qui est exclu.": "Réparations.",
+    "direction: none": "direction: up",
+    "{state: proposed}": "{state: active, since: 2026-11-01}",
+    "version: 1\n": (
+        "version: 1\n"
+        "          versions:\n"
+        '            - {version: 1, effective: 2026-01-01, note: {en: "The City\'s own.", fr: "Celle de la Ville."}}\n'
+    ),
+}
+
+
+def contents(home: Home) -> dict[Path, bytes]:
+    """Every file of the project below the folders that people write in."""
+    folders = ("dbt_project", "include", "expectations", "dags", "plugins", "tests", "docs")
+    return {
+        path: path.read_bytes()
+        for folder in folders
+        for path in (home.root / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Iterator[Home]:
@@ -79,19 +103,24 @@ def test_a_data_set_and_a_kpi_are_added_without_python(copy: Home) -> None:
     (copy.root / "include" / "sources" / "transportation" / "potholes.yml").write_text(CONTRACT)
     (dbt / "staging" / "transportation").mkdir(exist_ok=True)
     (dbt / "staging" / "transportation" / "stg_transportation__potholes.sql").write_text(STAGING)
-    template = sorted((dbt / "kpis" / "service_delivery").glob("*.yml"))[0].read_text()
-    (dbt / "kpis" / "service_delivery" / "potholes_repaired.sql").write_text(KPI_SQL)
-    import yaml
-
-    model = yaml.safe_load(template)["models"][0]
-    meta = model.get("config", model).get("meta", model.get("meta"))
-    meta["kpi"].update(id="SD-RD-01", sources=["potholes"], multiplier=1, unit="count", direction="up")
-    meta["kpi"]["name"] = {"en": "Potholes repaired", "fr": "Nids-de-poule réparés"}
-    model.update(name="potholes_repaired", description="Potholes repaired by month.")
-    model.pop("columns", None)
-    (dbt / "kpis" / "service_delivery" / "potholes_repaired.yml").write_text(
-        yaml.safe_dump({"models": [model]}, allow_unicode=True)
+    before = contents(copy)
+    named = ("--name", "Potholes repaired", "--name-fr", "Nids-de-poule réparés", "--source", "potholes")
+    made = copy.cityperf("kpi", "new", "SD-RD-01", "--dimension", "service_delivery", *named)
+    assert made.returncode == 0, made.stderr
+    after = contents(copy)
+    sql, properties = (
+        dbt / "kpis" / "service_delivery" / f"potholes_repaired.{kind}" for kind in ("sql", "yml")
     )
+    assert {path for path in after if after[path] != before.get(path)} == {sql, properties}
+    assert copy.cityperf("kpi", "check").returncode == 0
+    sql.write_text(KPI_SQL)
+    definition = properties.read_text()
+    for said, instead in WRITTEN.items():
+        assert said in definition, said
+        definition = definition.replace(said, instead)
+    properties.write_text(definition)
+    checked = copy.cityperf("kpi", "check")
+    assert checked.returncode == 0, checked.stderr
     drop = copy.base / "drop" / "potholes"
     drop.mkdir(parents=True)
     rows = [
@@ -111,3 +140,13 @@ def test_a_data_set_and_a_kpi_are_added_without_python(copy: Home) -> None:
     assert published == [(10, 10 * 2 * (3 + 2))]
     shown = copy.cityperf("kpi", "show", "SD-RD-01", "--json")
     assert "Potholes repaired" in json.dumps(json.loads(shown.stdout))
+    assert copy.query(
+        "select lifecycle_state, lifecycle_since::text, objective, version_effective_on::text from publish.kpi "
+        "where kpi_id = 'SD-RD-01'"
+    ) == [("active", "2026-11-01", "serve_on_time", "2026-01-01")]
+    assert copy.query(
+        "select kpi_version, is_current, is_break, note_en from publish.kpi_version where kpi_id = 'SD-RD-01'"
+    ) == [(1, True, False, "The City's own.")]
+    card = copy.cityperf("kpi", "card", "SD-RD-01", "--format", "md").stdout
+    assert "| 2026-10 | 10 |" in card
+    assert "sum(potholes_repaired)" in card

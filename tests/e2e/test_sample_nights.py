@@ -77,6 +77,8 @@ def test_readers_see_documented_tables_and_nothing_else(home: Home, first: dict[
     assert tables == there
     assert {
         "kpi",
+        "kpi_version",
+        "balanced_scorecard",
         "kpi_value",
         "kpi_comparison",
         "kpi_signal",
@@ -121,6 +123,16 @@ def test_the_next_night_restates_and_keeps_what_was_known(home: Home, tomorrow: 
         "using (kpi_id, geography_type, geography_code, period_start) where new.vintage > old.vintage"
     )
     assert revised[0] > 0
+    figures = "kpi_id, geography_type, geography_code, period_start, old_value, new_value"
+    recorded = home.query(
+        f"select {figures} from ops.restatement where number = 2 order by 1, 2, 3, 4", role="publisher"
+    )
+    shown = home.query(
+        f"select {figures} from publish.restatement where release_number = 2 order by 1, 2, 3, 4"
+    )
+    assert shown == recorded and shown
+    seen = home.query("select vintage::text, release_number from publish.vintage order by 1")
+    assert seen == [(NIGHT, 1), (NEXT, 2)]
     assert "unchanged" in states(tomorrow).values()
 
 

@@ -87,6 +87,42 @@ def assessed(kpi_id: str, variation: str, reason: str | None = None) -> Row:
     return {"kpi_id": kpi_id, "variation": variation, "assurance": "no_target", "reason_en": reason, **area}
 
 
+def expected(kpi_id: str, **more: Any) -> Row:
+    """A forecast of March 2024, when February is known."""
+    return {
+        "kpi_id": kpi_id,
+        "kpi_version": 1,
+        "geography_type": "city",
+        "geography_code": "toronto",
+        "period_grain": "month",
+        "period_start": date(2024, 3, 1),
+        "value": "10",
+        "low": "9",
+        "high": "11",
+        **more,
+    }
+
+
+def on_trial(kpi_id: str, mean_error: str, *, is_shown: bool) -> Row:
+    area = {"geography_type": "city", "geography_code": "toronto", "period_grain": "month"}
+    reason = None if is_shown else "No better than the same season a year before"
+    trial = {"mean_error": mean_error, "naive_error": "1", "is_shown": is_shown, "reason_en": reason}
+    return {"kpi_id": kpi_id, "kpi_version": 1, **trial, **area}
+
+
+def node(level: str, name: str, parent: str | None, attainment: str | None) -> Row:
+    """A node of the balanced scorecard, the only one of its parent's that has an attainment."""
+    share = None if attainment is None else "1"
+    return {
+        "node_level": level,
+        "node": name,
+        "parent": parent,
+        "weight": "1",
+        "weight_share": share,
+        "attainment": attainment,
+    }
+
+
 def sound_rows(number: int, night: date = NIGHT, marker: int = 0) -> dict[str, list[Row]]:
     """Rows of a candidate that passes every check; `marker` makes one candidate differ from another
     everywhere."""
@@ -98,6 +134,9 @@ def sound_rows(number: int, night: date = NIGHT, marker: int = 0) -> dict[str, l
         "origin": "own",
         "target_type": "none",
         "is_registered": True,
+        "is_active": True,
+        "objective": "serve_on_time",
+        "lifecycle_state": "active",
         "suitable_for_signals": False,
     }
     rows: dict[str, list[Row]] = {
@@ -111,6 +150,18 @@ def sound_rows(number: int, night: date = NIGHT, marker: int = 0) -> dict[str, l
                 "suitable_for_signals": True,
             },
             {"kpi_id": "1.10", "name_en": "Consumer prices", "direction": "none", **kpi},
+        ],
+        "kpi_version": [
+            {"kpi_id": kpi_id, "kpi_version": 1, "is_current": True, "is_break": False}
+            for kpi_id in ("1.02", "2.05", "1.10")
+        ],
+        "balanced_scorecard": [
+            node("corporate", "corporate", None, "0.8"),
+            node("perspective", "customer", "corporate", "0.8"),
+            node("objective", "serve_on_time", "customer", "0.8"),
+            node("kpi", "1.02", "serve_on_time", "0.8"),
+            node("kpi", "2.05", "serve_on_time", None),
+            node("kpi", "1.10", "serve_on_time", None),
         ],
         "kpi_value": [
             value("1.02", date(2023, 12, 1), "0.06918"),
@@ -149,12 +200,66 @@ def sound_rows(number: int, night: date = NIGHT, marker: int = 0) -> dict[str, l
             ),
         ],
         "kpi_signal": [charted("2.05")],
+        "kpi_forecast": [expected("2.05")],
+        "kpi_forecast_trial": [
+            on_trial("2.05", "0.5", is_shown=True),
+            on_trial("1.10", "2", is_shown=False),
+        ],
         "kpi_assessment": [
             assessed("1.02", "not_suitable", "A moving average."),
             assessed("2.05", "common_cause"),
             assessed("1.10", "not_suitable", "A rate of change."),
         ],
+        "period": [
+            {
+                "period_grain": "month",
+                "period_start": start,
+                "period_end": end,
+                "calendar_year": start.year,
+                "label_en": f"{start:%b %Y}",
+            }
+            for start, end in (
+                (date(2023, 12, 1), date(2023, 12, 31)),
+                (date(2024, 1, 1), date(2024, 1, 31)),
+                (date(2024, 2, 1), date(2024, 2, 29)),
+            )
+        ],
+        "geography": [
+            {"geography_type": "country", "geography_code": "canada", "geography_name": "Canada"},
+            {
+                "geography_type": "city",
+                "geography_code": "toronto",
+                "geography_name": f"Toronto {marker}",
+                "parent_type": "country",
+                "parent_code": "canada",
+            },
+        ],
+        "organisation": [
+            {
+                "organisation_name": "Transit",
+                "division_code": "TRN",
+                "division_name": f"Transit {marker}",
+                "name_role": "current",
+                "is_current_name": True,
+            },
+        ],
+        "vintage": [
+            {
+                "vintage": NIGHT,
+                "release_number": number,
+                "figures": 5,
+                "figures_new": 5,
+                "figures_changed": 0,
+                "figures_withdrawn": 0,
+                "kpis": 3,
+            },
+        ],
         "scorecard": [
+            {"kpi_id": "1.02", "direction": "down", "status": "stable", "name_en": f"Rate {marker}"},
+            {"kpi_id": "2.05", "direction": "up", "status": "favourable"},
+            {"kpi_id": "1.10", "direction": "none", "status": "neutral"},
+        ],
+        "dimension_scorecard": [
             {
                 "dimension": "service_delivery",
                 "comparison": "period",

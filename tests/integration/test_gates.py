@@ -26,6 +26,9 @@ from tests.integration.candidate import (
     build_candidate,
     charted,
     comparison,
+    expected,
+    node,
+    on_trial,
     sound_rows,
     value,
     write_manifest,
@@ -128,6 +131,31 @@ def test_what_breaks_the_contract_blocks_and_says_where(
     assert found[broken].blocks
     assert says in found[broken].message
     assert [c for c, r in found.items() if r.blocks] == [broken]
+
+
+def test_a_hand_ins_values_are_checked_in_one_rule(clean_warehouse: Settings) -> None:
+    milestones = load_contracts()["milestones"]
+    status = next(column for column in milestones.columns if column.name == "status")
+    odd = status.model_copy(update={"allowed": (*(status.allowed or ()), "It's :late {so}")})
+    others = tuple(column for column in milestones.columns if column.name != "status")
+    contract = milestones.model_copy(update={"columns": (*others, odd)})
+    whole = {str(c.name): (c.allowed or ("2026-01-01",))[-1] for c in contract.named_columns}
+    table, number = batch(
+        clean_warehouse,
+        contract,
+        [
+            whole | {"milestone_id": "M-1"},
+            whole | {"milestone_id": None},
+            whole | {"milestone_id": "M-3", "status": "Nearly"},
+        ],
+    )
+    with connect(clean_warehouse, "loader", autocommit=True) as connection:
+        results = check_batch(clean_warehouse, NIGHT, contract, table, number, connection)
+    (broken,) = [result for result in results if result.blocks]
+    assert broken.check == "contract_values"
+    assert "milestone_id is empty" in broken.message
+    assert "status is not in its list" in broken.message
+    assert "2 rows" in broken.message or "found 2" in broken.message
 
 
 def test_yearly_points_may_repeat_the_year_as_their_period(clean_warehouse: Settings) -> None:
@@ -319,12 +347,62 @@ def judged(kpi_id: str, kind: str, status: str | None, was: str, now: str, trend
 
 
 # One candidate that breaks every rule at once: check → what its message must show of the offender.
+USES = ("ideas", "pilots", "in_use", "ended")
+SURVEYED: Row = {
+    "division": "Transit",
+    "wave_id": "W1",
+    "question_id": "Q1",
+    "valid_answers": 500,
+    "is_suppressed": False,
+    "is_open_link": False,
+}
+
+
+def restated(kpi_id: str, cause: str, old: str, new: str) -> Row:
+    """A restatement of the city's January 2024, under one definition."""
+    area = {"geography_type": "city", "geography_code": "toronto", "period_grain": "month"}
+    versions = {"old_version": 1, "new_version": 1, "old_value": old, "new_value": new}
+    return {
+        "kpi_id": kpi_id,
+        "period_start": date(2024, 1, 1),
+        "vintage": NIGHT,
+        "cause": cause,
+        **area,
+        **versions,
+    }
+
+
+def without(row: Row, *columns: str) -> Row:
+    return {name: value for name, value in row.items() if name not in columns}
+
+
+JANUARY: Row = {
+    "kpi_id": "2.05",
+    "geography_type": "city",
+    "geography_code": "toronto",
+    "period_grain": "month",
+    "period_start": date(2024, 1, 1),
+}
+SAFETY: Row = {
+    "index_code": "neighbourhood_safety",
+    "geography_type": "neighbourhood_158",
+    "geography_code": "001",
+    "period_year": 2024,
+}
 ALL_WRONG: dict[str, list[Row]] = {
     "kpi": [
         *sound_rows(1)["kpi"],
         {**sound_rows(1)["kpi"][0], "kpi_id": "1.1"},
         {**sound_rows(1)["kpi"][0], "kpi_id": "3.01", "dimension": "weather"},
         {**sound_rows(1)["kpi"][0], "kpi_id": "3.02", "owner": None, "direction": "sideways"},
+    ],
+    "kpi_version": [
+        {**sound_rows(1)["kpi_version"][0], "is_current": False},
+        {**sound_rows(1)["kpi_version"][1], "is_break": True},
+    ],
+    "balanced_scorecard": [
+        *with_first("balanced_scorecard", attainment="1.8")[:3],
+        node("kpi", "1.02", "serve_on_time", "0.5"),
     ],
     "kpi_value": [
         value("1.02", date(2024, 1, 1), "NaN"),
@@ -348,12 +426,167 @@ ALL_WRONG: dict[str, list[Row]] = {
         charted("2.05", mean="20", period_start=date(2024, 2, 1)),
         charted("1.02"),
     ],
+    "kpi_view": [{**JANUARY, "kpi_view": "wilson", "view_value": 2, "lower_bound": 0, "upper_bound": 1}],
+    "equity_cut": [
+        {
+            **without(JANUARY, "geography_code"),
+            "kpi_version": 1,
+            "geography_type": "neighbourhood_158",
+            "improvement_areas": 100,
+            "other_areas": 100,
+        }
+    ],
+    "kpi_revision": [
+        {**without(JANUARY, "geography_code", "period_start"), "figures": 1, "figures_revised": 2}
+    ],
+    "composite_index": [{**SAFETY, "arithmetic": 1, "geometric": 2, "harmonic": 3}],
+    "composite_component": [{**SAFETY, "component": "crime:assault", "between_goalposts": 2}],
+    "cityscore": [{"month_start": date(2024, 1, 1), "kpis": 1, "great": 1, "below_target": 1}],
+    "cityscore_metric": [{**without(JANUARY, "geography_type", "geography_code"), "month_score": "0.805"}],
+    "process_improvement": [
+        {
+            "process": "request",
+            "subject": "Transit",
+            "quarter_start": date(2024, 1, 1),
+            "yield": "0.5",
+            "first_time_yield": "0.9",
+        }
+    ],
+    "kpi_forecast": [
+        expected("2.05", high="9.5"),
+        expected("1.02", period_start=date(2024, 1, 1)),
+        expected("1.10"),
+    ],
+    "kpi_forecast_trial": [
+        on_trial("2.05", "0.5", is_shown=True),
+        on_trial("1.02", "0.5", is_shown=True),
+        on_trial("1.10", "2", is_shown=True),
+    ],
     "kpi_assessment": [
         assessed("2.05", "not_suitable", "Said where it is not so."),
         assessed("1.10", "improvement"),
         assessed("1.02", "not_suitable"),
     ],
-    "scorecard": with_first("scorecard", favourable=3, targets_met=2, targets_set=1),
+    "period": with_first("period", period_end=date(2023, 11, 30))[:1],
+    "geography": [{**sound_rows(1)["geography"][1], "geography_code": "ottawa"}],
+    "organisation": with_first("organisation", organisation_name="Roads", is_current_name=False),
+    "vintage": with_first("vintage", figures=4),
+    "restatement": [
+        restated("1.02", "error", "1", "2"),
+        restated("2.05", "revision", "1", "1"),
+    ],
+    "scorecard": with_first("scorecard", direction="none", status="favourable")[:2],
+    "dimension_scorecard": with_first("dimension_scorecard", favourable=3, targets_met=2, targets_set=1),
+    "neighbourhood_indicator": [
+        {
+            "kpi_id": "1.02",
+            "geography_type": "neighbourhood_158",
+            "geography_code": "001",
+            "period_grain": "year",
+            "rank": 159,
+            "neighbourhoods": 158,
+        },
+    ],
+    "survey_result": [
+        {**SURVEYED, "valid_answers": 29, "is_suppressed": True, "top_two_share": "0.8"},
+        {**SURVEYED, "wave_id": "W2", "is_open_link": True, "margin_of_error": "4.4"},
+    ],
+    "engagement": [
+        {
+            "division": "Transit",
+            "method": "Virtual",
+            "month_start": date(2024, 1, 1),
+            "satisfaction": "4.5",
+            "satisfaction_answers": 29,
+        },
+    ],
+    "training_result": [
+        {"division": "Transit", "course": "Data", "held_year": 2023, "tested": 10, "pre_score": "50"},
+    ],
+    "risk": [
+        {
+            "division": "Transit",
+            "quarter_start": date(2024, 1, 1),
+            "open_risks": 5,
+            "extreme": 1,
+            "high": 1,
+            "medium": 1,
+            "low": 1,
+        },
+    ],
+    "audit_ageing": [
+        {
+            "division": "Transit",
+            "quarter_start": date(2024, 1, 1),
+            "open_recommendations": 2,
+            "not_due": 1,
+            "past_due_0_30": 0,
+            "past_due_31_90": 0,
+            "past_due_91_365": 0,
+            "past_due_over_365": 0,
+        },
+    ],
+    "ai_inventory": [{"division": "Transit", "risk_class": "High", "use_cases": 2, **dict.fromkeys(USES, 1)}],
+    "commitment_progress": [
+        {"division": "Transit", "hand_in": 1, "status": "on_track", "share": "0.9"},
+    ],
+    "communication": [
+        {
+            "division": "Transit",
+            "channel": "Intranet",
+            "month_start": date(2024, 1, 1),
+            "items": 1,
+            "open_items": 2,
+        },
+    ],
+    "innovation_stint": [{"division": "Transit", "start_year": 2023, "stints": 3, "ended": 1, "running": 1}],
+    "milestone_progress": [
+        {
+            "division": "Transit",
+            "as_of": date(2024, 1, 1),
+            "milestones": 9,
+            "due": 3,
+            "on_time": 1,
+            "late": 1,
+            "overdue": 0,
+        },
+    ],
+    "partnership": [{"division": "Transit", "kind": "Business", "partnerships": 1, "active": 2}],
+    "project": [
+        {
+            "division": "Transit",
+            "project_id": "P-1",
+            "is_active": True,
+            "health": "green",
+            "schedule_health": "red",
+            "risk_health": "green",
+            "cost_health": "green",
+        },
+    ],
+    "request_response": [
+        {
+            "division": "Transit",
+            "request_type": "Concern",
+            "quarter_due": date(2024, 1, 1),
+            "requests": 2,
+            "judged": 3,
+            "within_standard": 1,
+        },
+    ],
+    "service_savings": [{"division": "Transit", "review_year": 2023, "reviews": 1, "completed": 2}],
+    "survey_conformance": [
+        {
+            "division": "Transit",
+            "instrument_id": "S-1",
+            "checks_met": 7,
+            "checks_missed": 1,
+            "is_conformant": True,
+        },
+    ],
+    "budget_variance": [
+        {"division": division, "unit": "All units", "month_start": date(2024, 1, 1), "actual": actual}
+        for division, actual in (("Transit", 5), ("All divisions", 6))
+    ],
     "benchmark": [
         {**sound_rows(1)["benchmark"][0], "rank": 17, "quartile": 5, "value": None},
         {**sound_rows(1)["benchmark"][1], "period_year": 2017},
@@ -375,6 +608,11 @@ CAUGHT = {
     "kpi.allowed.dimension": "'weather'",
     "kpi.allowed.direction": "'sideways'",
     "kpi.named_and_owned": "kpi_id 3.02",
+    "kpi_version.one_current_version": "kpi_id 1.02",
+    "kpi_version.a_break_says_what_changed": "kpi_id 2.05",
+    "balanced_scorecard.attainment_0_to_1": "attainment 1.8",
+    "balanced_scorecard.parent_is_made_of_its_children": "of_children",
+    "balanced_scorecard.every_active_kpi_has_its_place": "kpi_id",
     "kpi_value.finite_values": "value NaN",
     "kpi_value.withdrawn_has_no_value": "kpi_id 1.10",
     "kpi_value.registered": "kpi_id 9.99",
@@ -390,11 +628,53 @@ CAUGHT = {
     "kpi_signal.type_follows_cause": "outside_limits",
     "kpi_signal.limits_around_the_mean": "mean 20",
     "kpi_signal.suitable_only": "kpi_id 1.02",
+    "kpi_forecast_trial.shown_or_said_why": "kpi_id 1.10",
+    "kpi_view.interval_around_the_share": "kpi_id 2.05",
+    "equity_cut.no_more_areas_than_there_are": "other_areas 100",
+    "kpi_revision.revised_within_figures": "figures_revised 2",
+    "composite_index.means_keep_their_order": "harmonic 3",
+    "composite_component.between_goalposts": "between_goalposts 2",
+    "cityscore.standings_within_kpis": "below_target 1",
+    "cityscore_metric.scores_are_whole_hundredths": "month_score 0.805",
+    "process_improvement.first_time_within_yield": "first_time_yield 0.9",
+    "kpi_forecast.interval_holds_the_figure": "kpi_id 2.05",
+    "kpi_forecast.lies_ahead": "kpi_id 1.02",
+    "kpi_forecast.helped_on_its_past": "kpi_id 1.10",
     "kpi_assessment.unsuitable_is_said": "kpi_id 2.05",
     "kpi_assessment.no_better_direction_is_not_judged": "kpi_id 1.10",
     "kpi_assessment.reason_present": "kpi_id 1.02",
-    "scorecard.statuses_add_up": "service_delivery",
-    "scorecard.targets_met_within_set": "targets_met 2",
+    "period.every_figure_joins": "period_grain week",
+    "period.first_day_before_last": "period_end 2023-11-30",
+    "geography.every_figure_joins": "geography_code",
+    "geography.parents_are_there": "parent_code canada",
+    "organisation.one_present_name": "names 0",
+    "organisation.every_owner_joins": "owner Transit",
+    "vintage.every_figure_joins": "figures 4",
+    "vintage.kinds_add_up": "figures 4",
+    "restatement.allowed.cause": "'error'",
+    "restatement.cause_fits": "kpi_id 2.05",
+    "scorecard.every_kpi_once": "is_registered",
+    "scorecard.direction_none_is_never_judged": "kpi_id 1.02",
+    "dimension_scorecard.statuses_add_up": "service_delivery",
+    "dimension_scorecard.targets_met_within_set": "targets_met 2",
+    "neighbourhood_indicator.rank_within_neighbourhoods": "rank 159",
+    "survey_result.small_bases_are_suppressed": "valid_answers 29",
+    "survey_result.open_links_are_no_sample": "wave_id W2",
+    "engagement.small_bases_are_suppressed": "division Transit",
+    "training_result.small_groups_are_suppressed": "tested 10",
+    "risk.levels_add_up": "open_risks 5",
+    "audit_ageing.ages_add_up": "open_recommendations 2",
+    "budget_variance.divisions_add_up": "month_start 2024-01-01",
+    "ai_inventory.statuses_add_up_to_all": "use_cases 2",
+    "commitment_progress.shares_make_one": "shares 0.9",
+    "communication.part_within_whole": "open_items 2",
+    "innovation_stint.statuses_add_up_to_all": "stints 3",
+    "milestone_progress.statuses_add_up_to_all": "due 3",
+    "partnership.part_within_whole": "active 2",
+    "project.health_is_the_worst_part": "project_id P-1",
+    "request_response.part_within_whole": "judged 3",
+    "service_savings.part_within_whole": "completed 2",
+    "survey_conformance.checks_counted": "checks_missed 1",
     "benchmark.rank_within_reporters": "rank 17",
     "benchmark.reporters_counted": "reporters 2, rows 1",
     "benchmark.quartile_1_to_4": "5",
@@ -405,7 +685,7 @@ CAUGHT = {
     "commitment.status_present": "1 of 2 rows",
     "provenance.sha256_form": "sha256 abc",
     "provenance.every_figure_has_a_way_back": "kpi_id",
-    "catalogue.lists_every_table": "kpi",
+    "catalogue.lists_every_table": "is_there True",
     "catalogue.described": "table_name",
     "data_quality.no_negative_counts": "rows_quarantined -1",
     "data_quality.delivered_by_the_night": "dashboard_measures",

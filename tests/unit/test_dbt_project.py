@@ -148,3 +148,13 @@ def test_every_division_has_exactly_one_name_in_use() -> None:
     current = Counter(row["division_code"] for row in rows if row["name_role"] == "current")
     assert set(current) == {row["division_code"] for row in rows}
     assert set(current.values()) == {1}
+
+
+def test_metrics_are_made_of_columns_that_are_there() -> None:
+    """dbt checks that a metric names a measure, not that the measure's column is in its model."""
+    semantic = yaml.safe_load((PROJECT / "models" / "semantic.yml").read_text(encoding="utf-8"))
+    models = described("intermediate")
+    for each in semantic["semantic_models"]:
+        columns = {column["name"] for column in models[each["model"].split("'")[1]]["columns"]}
+        used = {part["name"] for part in each["dimensions"] + each["measures"]}
+        assert used <= columns, (each["name"], used - columns)

@@ -22,7 +22,7 @@ SOURCES = {  # schemas that a layer may read directly
     "staging": {"raw", "ops", "quarantine"},
     "intermediate": set(),
     "kpis": set(),
-    "marts": {"ops", "quarantine"},
+    "marts": {"ops", "quarantine", "forecast"},
     "publish": set(),
 }
 

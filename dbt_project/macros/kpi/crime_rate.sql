@@ -1,19 +1,25 @@
-{# Yearly incidents of one crime with the residents of that year. The file gives the population of its latest year
-   only; for the others it follows from a published rate (incidents by rate), and the crime with most incidents gives it
-   with the least rounding. Rates of a city are sums by sums, never means of neighbourhoods. #}
+{# Residents of each neighbourhood and year. The file gives the population of its latest year only; for the others it
+   follows from a published rate (incidents by rate), and the crime with most incidents gives it with the least
+   rounding. #}
+{% macro residents_by_year(crimes) -%}
+select distinct on (neighbourhood_code, crime_year)
+    neighbourhood_code,
+    crime_year,
+    coalesce(population::numeric, round(incidents * 100000 / nullif(published_rate, 0))) as population
+from {{ crimes }}
+where population is not null or (incidents > 0 and published_rate > 0)
+order by neighbourhood_code, crime_year, incidents desc, crime
+{%- endmacro %}
+
+{# Yearly incidents of one crime with the residents of that year. Rates of a city are sums by sums, never means of
+   neighbourhoods. #}
 {% macro crime_rate(kpi_id, crime) -%}
 with crimes as (
     select * from {{ ref('int_crime_rates') }}
 ),
 
 residents as (
-    select distinct on (neighbourhood_code, crime_year)
-        neighbourhood_code,
-        crime_year,
-        coalesce(population::numeric, round(incidents * 100000 / nullif(published_rate, 0))) as population
-    from crimes
-    where population is not null or (incidents > 0 and published_rate > 0)
-    order by neighbourhood_code, crime_year, incidents desc, crime
+    {{ residents_by_year('crimes') | indent(4) }}
 ),
 
 counted as (

@@ -1,4 +1,5 @@
--- All KPI models side by side, as computed tonight, each point with its figure.
+-- All KPI models side by side, as computed tonight, each point with its figure. A retired KPI is computed no more: what
+-- it has published stays.
 with points as (
     {%- for name in kpi_models().split(',') if name %}
         select
@@ -30,6 +31,7 @@ registry as (
         version,
         multiplier
     from {{ ref('mart_kpi') }}
+    where lifecycle_state <> 'retired'
 )
 
 select

@@ -23,6 +23,31 @@ trajectories as (
     where target is not null
 ),
 
+steps as (
+    {{ kpi_trajectory_rows() | indent(4) }}
+),
+
+-- Of our own trajectories the latest step that has begun counts; before the first there is no target.
+planned as (
+    select distinct on (
+        points.kpi_id, points.geography_type, points.geography_code, points.period_grain, points.period_start
+    )
+        points.kpi_id,
+        points.geography_type,
+        points.geography_code,
+        points.period_grain,
+        points.period_start,
+        'trajectory' as target_type,
+        steps.target_value,
+        null::numeric as target_low,
+        null::numeric as target_high
+    from points
+    inner join steps on points.kpi_id = steps.kpi_id and points.period_start >= steps.starts_on
+    order by
+        points.kpi_id, points.geography_type, points.geography_code, points.period_grain, points.period_start,
+        steps.starts_on desc
+),
+
 constants as (
     select
         points.kpi_id,
@@ -71,6 +96,8 @@ baselines as (
 )
 
 select * from trajectories
+union all
+select * from planned
 union all
 select * from constants
 union all

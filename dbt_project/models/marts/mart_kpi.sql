@@ -41,7 +41,9 @@ feed_kpis as (
             end
         ) as dimension,
         coalesce(listed.report_section, 'accountability_transparency_openness') as report_section,
+        listed.objective,
         coalesce(listed.measure_type, 'statistic') as measure_type,
+        listed.logic_level,
         coalesce(
             listed.unit,
             case feed.value_type when 'currency' then 'cad' when 'percent' then 'percent' else 'number' end
@@ -63,7 +65,15 @@ feed_kpis as (
         coalesce(listed.steward, 'Performance Office') as steward,
         coalesce(listed.sources, 'dashboard_measures, dashboard_targets') as sources,
         coalesce(listed.privacy_class, 'public') as privacy_class,
+        listed.mbncanada_measure,
+        listed.iso_37120_indicator,
+        listed.report_card_indicator,
+        coalesce(listed.lifecycle_state, 'active') as lifecycle_state,
+        listed.lifecycle_since,
+        listed.lifecycle_note_en,
+        listed.lifecycle_note_fr,
         coalesce(listed.version, 1) as version,
+        listed.version_effective_on,
         coalesce(listed.suitable_for_signals, false) as suitable_for_signals,
         coalesce(listed.signal_basis, 'value') as signal_basis,
         listed.signal_baseline_points,
@@ -73,7 +83,7 @@ feed_kpis as (
         feed.data_source_note as source_note,
         feed.city_perspective,
         listed.kpi_id is not null as is_registered,
-        feed.measure_id is not null as is_active
+        feed.measure_id is not null and coalesce(listed.lifecycle_state, 'active') <> 'retired' as is_active
     from feed
     full join listed on feed.measure_id = listed.kpi_id
 ),
@@ -90,7 +100,9 @@ own_kpis as (
         null::text as source_name,
         dimension,
         report_section,
+        objective,
         measure_type,
+        logic_level,
         unit,
         coalesce(decimals, 0) as decimals,
         direction,
@@ -109,7 +121,15 @@ own_kpis as (
         coalesce(steward, owner) as steward,
         sources,
         coalesce(privacy_class, 'public') as privacy_class,
+        mbncanada_measure,
+        iso_37120_indicator,
+        report_card_indicator,
+        lifecycle_state,
+        lifecycle_since,
+        lifecycle_note_en,
+        lifecycle_note_fr,
         coalesce(version, 1) as version,
+        version_effective_on,
         coalesce(suitable_for_signals, false) as suitable_for_signals,
         coalesce(signal_basis, 'value') as signal_basis,
         signal_baseline_points,
@@ -119,7 +139,7 @@ own_kpis as (
         null::text as source_note,
         null::text as city_perspective,
         true as is_registered,
-        true as is_active
+        lifecycle_state <> 'retired' as is_active
     from own
 )
 

@@ -1,14 +1,27 @@
 -- One row per KPI version, area, period and vintage.
 select
-    kpi_id,
-    kpi_version,
-    geography_type,
-    geography_code,
-    period_grain,
-    period_start,
-    vintage,
-    value,
-    numerator,
-    denominator,
-    is_withdrawn
-from {{ ref('mart_kpi_value') }}
+    figures.kpi_id,
+    figures.kpi_version,
+    figures.geography_type,
+    figures.geography_code,
+    figures.period_grain,
+    figures.period_start,
+    figures.vintage,
+    figures.value,
+    figures.numerator,
+    figures.denominator,
+    figures.is_withdrawn,
+    not figures.is_withdrawn
+    and coalesce(figures.kpi_version = kpis.version, false)
+    and lead(figures.vintage) over (
+        partition by
+            figures.kpi_id,
+            figures.geography_type,
+            figures.geography_code,
+            figures.period_grain,
+            figures.period_start,
+            figures.kpi_version
+        order by figures.vintage
+    ) is null as is_latest
+from {{ ref('mart_kpi_value') }} as figures
+left join {{ ref('mart_kpi') }} as kpis on figures.kpi_id = kpis.kpi_id

@@ -34,7 +34,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "cityperf.cli.landing:landing",
         "Landed files about persons: the keys that seal them.",
     ),
-    "kpi": ("cityperf.cli.kpi:kpi", "Published indicators: list, show, and trace one to its source file."),
+    "kpi": ("cityperf.cli.kpi:kpi", "Indicators: list, show, trace to the source file, check, add, card."),
     "release": ("cityperf.cli.release:release", "Releases: what was published, and when."),
     "psql": (
         "cityperf.cli.stack:psql",

@@ -1,5 +1,5 @@
-"""`./cityperf kpi`: the published indicators, read as a BI tool reads them, and the way back to their
-files."""
+"""`./cityperf kpi`: the published indicators, read as a BI tool reads them, the way back to their files, and the
+registry they are defined in."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COLOURS: Final = {"favourable": "green", "unfavourable": "red", "stable": "defau
 
 @click.group()
 def kpi() -> None:
-    """Published indicators: list, show, and trace one to its source file."""
+    """Published indicators: list, show, and trace one to its source file; check the registry, add to it."""
 
 
 @kpi.command(name="list")
@@ -120,22 +120,8 @@ def show(kpi_id: str, as_json: bool) -> None:
         "group by 1 order by 1",
         {"id": kpi_id, "version": entry["version"]},
     )
-    latest = _read(
-        chosen,
-        "select distinct on (period_start) period_start, value, vintage from publish.kpi_value "
-        "where kpi_id = %(id)s and kpi_version = %(version)s and geography_type in ('city', 'country') "
-        "order by period_start desc, vintage desc limit 6",
-        {"id": kpi_id, "version": entry["version"]},
-    )
-    comparisons = _read(
-        chosen,
-        "select comparison, period_start, current_value, compared_value, compared_period_start, change, "
-        "change_unit, "
-        "trend, status, is_target_met, is_headline, threshold from publish.kpi_comparison where kpi_id = "
-        "%(id)s "
-        "and geography_type in ('city', 'country') order by comparison",
-        {"id": kpi_id},
-    )
+    latest = _latest(chosen, entry)
+    comparisons = _comparisons(chosen, kpi_id)
     if as_json:
         everything = {"kpi": entry, "coverage": places, "latest": latest, "comparisons": comparisons}
         click.echo(json.dumps(everything, indent=2, ensure_ascii=False, default=_plain))
@@ -174,6 +160,211 @@ def trace(kpi_id: str, period: datetime | None, geography: str | None, verify: b
             "changed, such "
             f"as {broken[0].name} ({broken[0].sha256}); restore landing from its backup"
         )
+
+
+@kpi.command()
+@as_json_option
+def check(as_json: bool) -> None:
+    """Read every KPI's two files and say what is wrong with them, with file and line.
+
+    Needs no database. Exit status 1 when something is wrong.
+    """
+    from cityperf.registry import read_registry
+
+    registry = read_registry()
+    if as_json:
+        found = {
+            "kpis": len(registry.kpis),
+            "mistakes": [{"file": m.file, "line": m.line, "message": m.message} for m in registry.mistakes],
+        }
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    elif registry.mistakes:
+        for mistake in registry.mistakes:
+            click.echo(str(mistake), err=True)
+        many = len(registry.mistakes)
+        click.echo(f"{many} mistake{'' if many == 1 else 's'} in the registry", err=True)
+    else:
+        _print(_coverage([entry.definition for entry in registry.kpis.values()]))
+    if registry.mistakes:
+        raise SystemExit(1)
+
+
+@kpi.command()
+@click.argument("kpi_id")
+@click.option(
+    "--dimension",
+    required=True,
+    type=click.Choice(
+        ["service_delivery", "quality_of_life", "neighbourhood", "customer_service", "corporate_performance"]
+    ),
+    help="Dimension of the corporate dashboard.",
+)
+@click.option("--name", required=True, help="Name in English; the files are named after it.")
+@click.option("--name-fr", required=True, help="Name in French.")
+@click.option("--source", "dataset", required=True, help="Data set that it is computed from.")
+@click.option("--objective", help="Objective of the balanced scorecard (default: the dimension's usual one).")
+def new(kpi_id: str, dimension: Any, name: str, name_fr: str, dataset: str, objective: str | None) -> None:
+    """Write the two files of a new KPI, SQL and YAML, for a person to finish.
+
+    The KPI is proposed: it is computed, and counted nowhere, until its definition is written and its state is
+    active. Nothing that is there is overwritten.
+    """
+    from cityperf.marked import shown_path
+    from cityperf.registry import read_registry
+    from cityperf.registry.scaffold import draft
+
+    made = draft(read_registry(), kpi_id, dimension, name, name_fr, dataset, objective)
+    try:
+        made.write()
+    except FileExistsError as problem:
+        raise click.ClickException(str(problem)) from None
+    for path in (made.sql_path, made.yaml_path):
+        click.echo(f"wrote {shown_path(path, path.parent)}")
+    click.echo(
+        "next    write the definition in both languages, what is counted, unit, direction and target; then set "
+        "lifecycle.state to active: ./cityperf kpi check"
+    )
+
+
+@kpi.command()
+@click.argument("kpi_id")
+@profile_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "md", "html"]),
+    default="text",
+    show_default=True,
+    help="For the terminal, as Markdown, or as a page of its own.",
+)
+def card(kpi_id: str, form: str) -> None:
+    """One KPI's card: definition, target, latest figures, lineage, tests, notes, versions and SQL.
+
+    All but the figures is read from the KPI's files; figures come from the release that is up, if one is.
+    """
+    from cityperf.registry import read_registry
+    from cityperf.registry.card import as_html, as_markdown, make_card
+
+    registry = read_registry()
+    entry = registry.get(kpi_id)
+    made = make_card(registry, entry, _published(settings(), kpi_id))
+    if form == "html":
+        click.echo(as_html(made), nl=False)
+    elif form == "md":
+        click.echo(as_markdown(made), nl=False)
+    else:
+        from rich.markdown import Markdown
+
+        _print(Markdown(as_markdown(made)))
+
+
+def _coverage(definitions: list[Any]) -> Any:
+    """How many KPIs each dimension has, by state, and how many of them aim at a target."""
+    from rich.table import Table
+
+    table = Table(title=f"{len(definitions)} KPIs, all sound", title_justify="left")
+    table.add_column("dimension")
+    for heading in ("KPIs", "of the feed", "active", "proposed", "retired", "with a target of our own"):
+        table.add_column(heading, justify="right")
+    for dimension in sorted({each.dimension for each in definitions}):
+        those = [each for each in definitions if each.dimension == dimension]
+        states = [each.lifecycle.state for each in those]
+        table.add_row(
+            dimension,
+            str(len(those)),
+            str(sum("." in each.id for each in those)),
+            *(str(states.count(state)) for state in ("active", "proposed", "retired")),
+            str(sum(getattr(each, "target_type", "none") != "none" for each in those)),
+        )
+    return table
+
+
+def _published(chosen: Settings, kpi_id: str) -> list[Any]:
+    """What the release that is up says of a KPI, as parts of its card; one sentence where there is none."""
+    import psycopg
+
+    from cityperf.errors import CityperfError
+    from cityperf.registry.card import Facts, Grid, Paragraph
+
+    try:
+        found = _read(chosen, "select * from publish.kpi where kpi_id = %(id)s", {"id": kpi_id})
+        release = _read(chosen, "select number, night from publish.release order by number desc limit 1")
+        latest = _latest(chosen, found[0]) if found else []
+        comparisons = _comparisons(chosen, kpi_id)
+    except (psycopg.OperationalError, RuntimeError, CityperfError) as problem:
+        reason = str(problem).strip().splitlines()[0]
+        return [
+            Paragraph(f"Left out, since no release could be read: {reason} (./cityperf up starts the stack).")
+        ]
+    if not found:
+        return [
+            Paragraph(
+                "None: the release that is up does not have this KPI yet; ./cityperf refresh builds it."
+            )
+        ]
+    entry = found[0]
+    parts: list[Any] = [
+        Paragraph(
+            _title(chosen, f"release {release[0]['number']}, night {release[0]['night']}")
+            if release
+            else _title(chosen, "as published")
+        ),
+        Grid(
+            ("period", "figure", "known since"),
+            [
+                (
+                    _period(row["period_start"], entry["period_grain"]),
+                    _figure(row["value"], entry),
+                    str(row["vintage"]),
+                )
+                for row in latest
+            ],
+        ),
+        Grid(
+            ("compared with", "figure", "was", "change", "status"),
+            [
+                (
+                    COMPARED_WITH.get(row["comparison"], row["comparison"]),
+                    _figure(row["current_value"], entry),
+                    _figure(row["compared_value"], entry),
+                    _change(row),
+                    f"{SIGNS.get(row['status'], '')} {(row['status'] or '-').replace('_', ' ')}"
+                    + {True: ", target met", False: ", target missed", None: ""}[row["is_target_met"]],
+                )
+                for row in comparisons
+            ],
+        ),
+    ]
+    notes = [
+        (label, str(entry[column]))
+        for label, column in (("source", "source_note"), ("City's perspective", "city_perspective"))
+        if entry.get(column)
+    ]
+    return [*parts, Facts(notes)] if notes else parts
+
+
+def _latest(chosen: Settings, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The newest six figures of a KPI's present version at its widest area."""
+    return _read(
+        chosen,
+        "select distinct on (period_start) period_start, value, vintage from publish.kpi_value "
+        "where kpi_id = %(id)s and kpi_version = %(version)s and geography_type in ('city', 'country') "
+        "order by period_start desc, vintage desc limit 6",
+        {"id": entry["kpi_id"], "version": entry["version"]},
+    )
+
+
+def _comparisons(chosen: Settings, kpi_id: str) -> list[dict[str, Any]]:
+    """A KPI's comparisons at its widest area."""
+    return _read(
+        chosen,
+        "select comparison, period_start, current_value, compared_value, compared_period_start, change, "
+        "change_unit, "
+        "trend, status, is_target_met, is_headline, threshold from publish.kpi_comparison where kpi_id = "
+        "%(id)s "
+        "and geography_type in ('city', 'country') order by comparison",
+        {"id": kpi_id},
+    )
 
 
 def _read(chosen: Settings, query: str, arguments: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:

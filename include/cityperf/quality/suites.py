@@ -12,7 +12,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -52,16 +52,24 @@ def sql_rule(query: str) -> dict[str, Any]:
     return {"unexpected_rows_query": f"with t as (select * from {{batch}}{alias}) {query}"}  # noqa: S608
 
 
-def run(settings: Settings, role: Role, schema: str, table: str, rules: Sequence[Rule]) -> list[Verdict]:
+def run(
+    settings: Settings,
+    role: Role,
+    schema: str,
+    table: str,
+    rules: Sequence[Rule],
+    source: Any = None,
+) -> list[Verdict]:
     """Evaluate `rules` on a committed table, as `role`, over a connection of its own that is closed
-    afterwards.
+    afterwards, or over `source` where many tables are checked after one another.
 
     An expectation that cannot be evaluated (a column is missing, a value does not cast) counts as failed.
     """
     if not rules:
         return []
     gx = _great_expectations()
-    with _batch(gx, settings, role, schema, table) as batch:
+    opened = opened_source(settings, role) if source is None else nullcontext(source)
+    with opened as given, _batch(given, schema, table) as batch:
         verdicts = _validate(gx, batch, rules, "SUMMARY")
         again = [v.rule for v in verdicts if not v.ok and v.rule.expectation == _SQL]
         # The offending rows of a query are only handed out in full, so they are asked for when there are any.
@@ -106,7 +114,9 @@ def _great_expectations() -> Any:
 
 
 @contextmanager
-def _batch(gx: Any, settings: Settings, role: Role, schema: str, table: str) -> Iterator[Any]:
+def opened_source(settings: Settings, role: Role) -> Iterator[Any]:
+    """The warehouse as Great Expectations sees it, as `role`. Opening it costs more than most suites."""
+    gx = _great_expectations()
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
@@ -114,16 +124,24 @@ def _batch(gx: Any, settings: Settings, role: Role, schema: str, table: str) -> 
     address = settings.dsn(role).replace("postgresql://", "postgresql+psycopg://", 1)
     source = context.data_sources.add_postgres("warehouse", connection_string=address)
     try:
-        with warnings.catch_warnings():
-            # A schema per asset is deprecated, but a PostgreSQL source has no other way to be given one.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            asset = source.add_table_asset(table, schema_name=schema, table_name=table)
-        yield asset.add_batch_definition_whole_table("whole").get_batch()
+        yield source
     finally:
         engine = source.get_execution_engine()
         engine.close()
         engine.engine.dispose()
         source.get_engine().dispose()
+
+
+@contextmanager
+def _batch(source: Any, schema: str, table: str) -> Iterator[Any]:
+    with warnings.catch_warnings():
+        # A schema per asset is deprecated, but a PostgreSQL source has no other way to be given one.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        asset = source.add_table_asset(table, schema_name=schema, table_name=table)
+    try:
+        yield asset.add_batch_definition_whole_table("whole").get_batch()
+    finally:
+        source.delete_asset(table)
 
 
 def _validate(gx: Any, batch: Any, rules: Sequence[Rule], result_format: str) -> list[Verdict]:

@@ -1,0 +1,26 @@
+-- Of the minor variances that the Committee of Adjustment granted or refused in a year, the share that it refused.
+-- Deferred and withdrawn ones are in neither; consents to divide land are another matter.
+with decisions as (
+    select
+        date_trunc('year', heard_on)::date as period_start,
+        min(closed_on) over () as first_day,
+        max(closed_on) over () as newest_day,
+        ward_code,
+        decision
+    from {{ ref('stg_city_planning__committee_of_adjustment') }}
+    where not is_repeat and application_type = 'MV'
+)
+
+select
+    'NB-PLN-02' as kpi_id,
+    period_start,
+    'year' as period_grain,
+    {{ areas('ward', 'ward_code') }},
+    count(*) filter (where decision ~* '^refus')::numeric as numerator,
+    count(*)::numeric as denominator
+from decisions
+where
+    decision ~* '^(refus|approv|conditional)'
+    and period_start >= date_trunc('year', first_day)
+    and {{ is_complete_period('year', 'period_start', 'newest_day') }}
+{{ areas_and_city('ward_code') }}

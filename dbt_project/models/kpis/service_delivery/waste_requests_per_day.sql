@@ -1,0 +1,20 @@
+-- 311 requests a day that are handed to Solid Waste Management, by ward and for the city.
+with requests as (
+    select
+        month_start as period_start,
+        ward_code,
+        requests,
+        extract(day from month_start + interval '1 month' - interval '1 day')::numeric as days
+    from {{ ref('int_service_requests_monthly') }}
+    where division ilike 'solid waste%' and {{ is_complete_month('month_start', 'newest_day') }}
+)
+
+select
+    'SD-SWM-01' as kpi_id,
+    period_start,
+    'month' as period_grain,
+    {{ areas('ward', 'ward_code') }},
+    sum(requests)::numeric as numerator,
+    max(days) as denominator
+from requests
+{{ areas_and_city('ward_code') }}

@@ -1,0 +1,13 @@
+-- One row per area.
+select
+    geography_type,
+    geography_code,
+    geography_name,
+    parent_type,
+    parent_code,
+    designation,
+    is_improvement_area,
+    valid_from,
+    valid_to,
+    is_current
+from {{ ref('mart_geography') }}

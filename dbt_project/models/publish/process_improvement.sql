@@ -1,0 +1,27 @@
+-- One row per process, subject and quarter.
+select
+    process,
+    subject,
+    quarter_start,
+    steps,
+    units,
+    defects,
+    rework,
+    yield,
+    first_time_yield,
+    rolled_throughput_yield,
+    dpmo,
+    mean,
+    deviation,
+    lower_limit,
+    upper_limit,
+    z,
+    z_less_1_5,
+    cp,
+    cpk,
+    first_time_yield_before,
+    dpmo_before,
+    z_before,
+    change_in_first_time_yield,
+    before_and_after
+from {{ ref('mart_process_improvement') }}
