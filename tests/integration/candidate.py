@@ -246,7 +246,7 @@ def sound_rows(number: int, night: date = NIGHT, marker: int = 0) -> dict[str, l
         "vintage": [
             {
                 "vintage": NIGHT,
-                "release_number": number,
+                "release_number": 1,
                 "figures": 5,
                 "figures_new": 5,
                 "figures_changed": 0,
