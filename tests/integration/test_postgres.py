@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -39,7 +40,12 @@ def own_home(tmp_path: Path) -> Iterator[Path]:
 def kill_server(settings: Settings) -> int:
     pid = postgres.server_pid(settings)
     assert pid is not None
+    process = psutil.Process(pid)
     os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 30  # on a busy machine a killed process still listens for a moment
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+            time.sleep(0.01)
     return pid
 
 
