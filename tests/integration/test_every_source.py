@@ -98,4 +98,6 @@ def test_staging_reads_every_data_set(visited: Visited, warehouse: Settings, que
     empty = [
         view for (view,) in views if not query(f'select 1 from staging."{view}" limit 1', role="transformer")
     ]
-    assert empty == []
+    assert empty == ["stg_warehouse__held_rows"], (
+        "nothing of a sound sample is held, and nothing else is empty"
+    )
