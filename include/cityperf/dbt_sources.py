@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from cityperf.config import ROOT
+from cityperf.marked import read_yaml
 
 PROJECT = ROOT / "dbt_project"
 CONTRACTS = ROOT / "include" / "sources"
@@ -26,8 +27,7 @@ PROVENANCE = {
 
 def read_contracts(folder: Path = CONTRACTS) -> list[dict[str, Any]]:
     """Every contract below the folder, by data set name."""
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    contracts = [yaml.load(path.read_bytes(), Loader=loader) for path in sorted(folder.rglob("*.yml"))]  # noqa: S506 - the safe loader, in C
+    contracts = [read_yaml(path.read_bytes()) for path in sorted(folder.rglob("*.yml"))]
     return sorted(contracts, key=lambda contract: str(contract["dataset"]))
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, get_args
@@ -22,23 +22,8 @@ from cityperf.registry.definition import TARGET_KEYS, Dimension, TargetType
 from cityperf.registry.lineage import read_project, upstream
 from cityperf.registry.scaffold import USUAL, NotDrafted, draft
 
-CONTRACT = """
-dataset: potholes
-title: Potholes repaired
-description: Potholes that crews repaired, by day and ward.
-owner: {division: Transportation Services, steward: Road Operations}
-licence: OGL-Toronto
-privacy: {class: public}
-tier: 3
-extract:
-  connector: drop_folder
-  folder: potholes
-  match: '(?i)^potholes.*csv$'
-  read: {format: csv}
-schedule: {refresh: monthly, warn_after: 40 days, fail_after: 90 days}
-columns:
-  - {name: day, header: [Day], type: date, required: true}
-"""
+from tests.potholes import CONTRACT
+
 STAGING = "with source as (\n    {{ deliveries_of('potholes') }}\n)\n\nselect day::date as repaired_on from source\n"
 STAGING_YML = """
 models:
@@ -597,8 +582,7 @@ def test_a_card_of_every_kpi_of_the_project_can_be_made() -> None:
 def test_the_command_says_what_is_wrong_and_ends_with_1(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reading: Callable[[], Registry] = lambda: read(project)  # noqa: E731
-    monkeypatch.setattr("cityperf.registry.read_registry", reading)
+    monkeypatch.setattr("cityperf.registry.read_registry", partial(read, project))
     assert main(["kpi", "check"]) == 0
     assert "2 KPIs, all sound" in capsys.readouterr().out
     define(project, {**KPI, "objective": "win"})

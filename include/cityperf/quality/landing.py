@@ -148,7 +148,7 @@ def _contract_values(contract: Contract, owner: str) -> Rule:
         check="contract_values",
         expectation="UnexpectedRowsExpectation",
         arguments=sql_rule(
-            "select _row, problems from (select _row, array_remove("  # noqa: S608
+            "select _row, problems from (select _row, array_remove("  # noqa: S608 - names and lists of a reviewed contract
             f"array[{', '.join(broken)}]::text[], null) as problems from t) as looked where problems <> '{{{{}}}}'"
         ),
         severity="block",

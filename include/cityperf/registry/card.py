@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from cityperf.config import ROOT
-from cityperf.marked import LOADER, shown_path
+from cityperf.marked import read_yaml, shown_path
 from cityperf.registry import FEED, Registered, Registry, read_objectives
 from cityperf.registry.definition import FeedKpi, Kpi
 from cityperf.registry.lineage import PROJECT, upstream
@@ -237,7 +235,7 @@ def _dbt_tests(models: Sequence[str], project_folder: Path) -> Iterator[tuple[st
         text = file.read_text("utf-8")
         if not wanted.search(text):
             continue
-        content = yaml.load(text, Loader=LOADER)  # noqa: S506  # a safe loader
+        content = read_yaml(text)
         for test in content.get("unit_tests") or []:
             if test["model"] in models:
                 found.append(
