@@ -25,9 +25,6 @@ inner join kpis
         and points.period_grain = kpis.period_grain
 left join {{ ref('kpi_target') }} as targets
     on
-        points.kpi_id = targets.kpi_id
-        and points.geography_type = targets.geography_type
-        and points.geography_code = targets.geography_code
-        and points.period_grain = targets.period_grain
+        {{ same_series('points', 'targets') }}
         and points.period_start = targets.period_start
 where points.geography_type = 'city' and points.value is not null

@@ -41,17 +41,11 @@ paired as (
     from points
     left join points as previous
         on
-            points.kpi_id = previous.kpi_id
-            and points.geography_type = previous.geography_type
-            and points.geography_code = previous.geography_code
-            and points.period_grain = previous.period_grain
+            {{ same_series('points', 'previous') }}
             and points.previous_start = previous.period_start
     left join points as last_year
         on
-            points.kpi_id = last_year.kpi_id
-            and points.geography_type = last_year.geography_type
-            and points.geography_code = last_year.geography_code
-            and points.period_grain = last_year.period_grain
+            {{ same_series('points', 'last_year') }}
             and points.last_year_start = last_year.period_start
 ),
 
@@ -201,8 +195,5 @@ select
 from figures
 inner join targets
     on
-        figures.kpi_id = targets.kpi_id
-        and figures.geography_type = targets.geography_type
-        and figures.geography_code = targets.geography_code
-        and figures.period_grain = targets.period_grain
+        {{ same_series('figures', 'targets') }}
         and figures.period_start = targets.period_start

@@ -41,10 +41,7 @@ charted as (
     left join points as year_before
         on
             kpis.signal_basis = 'same_season'
-            and points.kpi_id = year_before.kpi_id
-            and points.geography_type = year_before.geography_type
-            and points.geography_code = year_before.geography_code
-            and points.period_grain = year_before.period_grain
+            and {{ same_series('points', 'year_before') }}
             and (points.period_start - interval '1 year')::date = year_before.period_start
 )
 

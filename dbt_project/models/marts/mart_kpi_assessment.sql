@@ -47,17 +47,11 @@ joined as (
     inner join kpis on latest.kpi_id = kpis.kpi_id
     left join signals
         on
-            latest.kpi_id = signals.kpi_id
-            and latest.geography_type = signals.geography_type
-            and latest.geography_code = signals.geography_code
-            and latest.period_grain = signals.period_grain
+            {{ same_series('latest', 'signals') }}
             and latest.period_start = signals.period_start
     left join targets
         on
-            latest.kpi_id = targets.kpi_id
-            and latest.geography_type = targets.geography_type
-            and latest.geography_code = targets.geography_code
-            and latest.period_grain = targets.period_grain
+            {{ same_series('latest', 'targets') }}
             and latest.period_start = targets.period_start
 )
 

@@ -40,16 +40,8 @@ select
 from steps
 inner join series
     on
-        steps.kpi_id = series.kpi_id
-        and steps.kpi_version = series.kpi_version
-        and steps.geography_type = series.geography_type
-        and steps.geography_code = series.geography_code
-        and steps.period_grain = series.period_grain
+        {{ same_series('steps', 'series', version=true) }}
 inner join latest
     on
-        series.kpi_id = latest.kpi_id
-        and series.kpi_version = latest.kpi_version
-        and series.geography_type = latest.geography_type
-        and series.geography_code = latest.geography_code
-        and series.period_grain = latest.period_grain
+        {{ same_series('series', 'latest', version=true) }}
         and series.last_period = latest.last_period

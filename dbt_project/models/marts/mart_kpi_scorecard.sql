@@ -112,10 +112,7 @@ left join comparisons
         and latest.geography_code = comparisons.geography_code
 left join {{ ref('mart_kpi_assessment') }} as assessments
     on
-        latest.kpi_id = assessments.kpi_id
-        and latest.geography_type = assessments.geography_type
-        and latest.geography_code = assessments.geography_code
-        and latest.period_grain = assessments.period_grain
+        {{ same_series('latest', 'assessments') }}
 left join recent
     on
         latest.kpi_id = recent.kpi_id

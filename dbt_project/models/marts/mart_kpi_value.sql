@@ -36,11 +36,7 @@ with tonight as (
         from tonight
         left join standing
             on
-                tonight.kpi_id = standing.kpi_id
-                and tonight.kpi_version = standing.kpi_version
-                and tonight.geography_type = standing.geography_type
-                and tonight.geography_code = standing.geography_code
-                and tonight.period_grain = standing.period_grain
+                {{ same_series('tonight', 'standing', version=true) }}
                 and tonight.period_start = standing.period_start
         where
             standing.kpi_id is null
@@ -57,11 +53,7 @@ with tonight as (
                 and standing.kpi_version = computed.kpi_version
         left join tonight
             on
-                standing.kpi_id = tonight.kpi_id
-                and standing.kpi_version = tonight.kpi_version
-                and standing.geography_type = tonight.geography_type
-                and standing.geography_code = tonight.geography_code
-                and standing.period_grain = tonight.period_grain
+                {{ same_series('standing', 'tonight', version=true) }}
                 and standing.period_start = tonight.period_start
         where tonight.kpi_id is null and not standing.is_withdrawn
     )

@@ -43,10 +43,7 @@ comparisons as (
     from {{ ref('kpi_period_comparison') }} as pairs
     inner join points
         on
-            pairs.kpi_id = points.kpi_id
-            and pairs.geography_type = points.geography_type
-            and pairs.geography_code = points.geography_code
-            and pairs.period_grain = points.period_grain
+            {{ same_series('pairs', 'points') }}
             and pairs.period_start = points.period_start
     where pairs.comparison in ('rolling_12', 'year')
 ),

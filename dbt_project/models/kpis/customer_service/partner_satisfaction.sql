@@ -1,24 +1,2 @@
--- Top-2-box of the question on overall satisfaction (Q1) in surveys of partners whose sample was drawn. Years with fewer
--- than 30 valid answers are not shown.
-with results as (
-    select
-        *,
-        date_trunc('year', field_to)::date as period_start
-    from {{ ref('int_survey_results') }}
-    where
-        question_id = 'Q1'
-        and audience = 'Partner'
-        and not is_open_link
-)
-
-select
-    'CS-SUR-02' as kpi_id,
-    period_start,
-    'year' as period_grain,
-    'city' as geography_type,
-    'toronto' as geography_code,
-    sum(top_two_weight) as numerator,
-    sum(weight_sum) as denominator
-from results
-group by period_start
-having sum(valid_answers) >= 30
+-- How satisfied partners are overall, by year: no survey of them is in the field every quarter.
+{{ satisfaction('CS-SUR-02', 'Partner', 'year') }}
