@@ -34,7 +34,7 @@ from cityperf.config import ROOT, TORONTO, Settings
 
 log = logging.getLogger(__name__)
 
-CONFLICT = 409
+MODEL_STATES = "/model_states"
 NIGHT_OPENED = Asset("cityperf://night/opened")
 NIGHT = "{{ dag_run.logical_date.astimezone(macros.dateutil.tz.gettz('America/Toronto')).date() }}"
 
@@ -167,21 +167,20 @@ class DbtModel(BaseOperator):
 
 
 class ModelTasks:
-    """Sets the tasks of a run's models to the states that dbt reports, once a second, through Airflow's API.
+    """Sets the tasks of a run's models to the states that dbt reports, once a second, through the API server.
 
-    Use it as a context: leaving it tells what is still untold. What Airflow does not take is logged and left to the
-    tasks themselves.
+    Use it as a context: leaving it tells what is still untold. What the API server does not take is logged and left to
+    the tasks themselves.
     """
 
     STATES = MappingProxyType({"success": "success", "skipped": "skipped", "error": "failed"})
-    AT_ONCE = 100
 
     def __init__(self, dag_id: str, run_id: str) -> None:
         from cityperf.stack import AirflowApi
         from cityperf.transform import model_tree
 
-        self._path = f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id)}/taskInstances"
-        self._api = AirflowApi(Settings.from_env(), patience=20)
+        self._path = f"/{quote(dag_id)}/{quote(run_id)}"
+        self._api = AirflowApi(Settings.from_env(), patience=20, root=MODEL_STATES)
         self._task = {m: f"models.{layer}.{m}" for layer, models in model_tree().items() for m in models}
         self._untold: dict[str, dict[str, Any]] = {}
         self._lock, self._end = threading.Lock(), threading.Event()
@@ -198,17 +197,9 @@ class ModelTasks:
     def tell(self, model: str, state: str, message: str | None, seconds: float | None) -> None:
         """Notes one model's state; returns at once. States on the way (planned, running) are not shown."""
         if state in self.STATES and model in self._task:
-            note = message or ""
-            if seconds is not None:
-                note = f"{note} in {seconds:.2f} s".strip()
-            told = {
-                "task_id": self._task[model],
-                "map_index": -1,
-                "new_state": self.STATES[state],
-                "note": note[:1000],
-            }
+            told = {"state": self.STATES[state], "note": (message or "")[:1000], "seconds": seconds or 0.0}
             with self._lock:
-                self._untold[model] = told
+                self._untold[self._task[model]] = told
 
     def _run(self) -> None:
         while not self._end.wait(1.0):
@@ -219,27 +210,25 @@ class ModelTasks:
         from cityperf.stack import ApiError
 
         with self._lock:
-            told, self._untold = list(self._untold.values()), {}
-        for first in range(0, len(told), self.AT_ONCE):
-            action = {"action": "update", "entities": told[first : first + self.AT_ONCE]}
-            action["action_on_non_existence"] = "skip"
+            told, self._untold = self._untold, {}
+        if told:
             try:
-                answer = self._api.patch(self._path, {"actions": [action]})
+                self._api.patch(self._path, told)
             except ApiError as problem:
                 log.warning("the tasks of models look up their states themselves: %s", problem)
-                continue
-            for error in answer.get("update", {}).get("errors", []):
-                if error.get("status_code") != CONFLICT:  # a repeated run finds what it told the first time
-                    log.warning("Airflow did not take a model's state: %s", error.get("error"))
 
 
 def _pages() -> list[dict[str, Any]]:
     """Pages for the API server alone: no other part should pay for importing its framework."""
     if "api-server" not in sys.argv:
         return []
-    from warehouse_page import make_app
+    import model_states
+    import warehouse_page
 
-    return [{"app": make_app(), "url_prefix": "/warehouse", "name": "Warehouse"}]
+    return [
+        {"app": warehouse_page.make_app(), "url_prefix": "/warehouse", "name": "Warehouse"},
+        {"app": model_states.make_app(), "url_prefix": MODEL_STATES, "name": "Model states"},
+    ]
 
 
 class CityperfPlugin(AirflowPlugin):

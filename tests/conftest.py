@@ -104,12 +104,12 @@ def clean_warehouse(warehouse: Settings) -> Iterator[Settings]:
     empty_warehouse(warehouse)
     yield warehouse
     empty_warehouse(warehouse)
-    for folder in (warehouse.landing, warehouse.releases, warehouse.drop):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def empty_warehouse(settings: Settings) -> None:
-    """Takes the warehouse back to what the migrations made of it."""
+    """Takes the warehouse back to what the migrations made of it, and its folders away."""
+    for folder in (settings.landing, settings.releases, settings.drop):
+        shutil.rmtree(folder, ignore_errors=True)
     with psycopg.connect(settings.dsn("admin"), autocommit=True) as connection:
         connection.execute("set client_min_messages = warning")
         schemas = [

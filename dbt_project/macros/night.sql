@@ -3,3 +3,8 @@
 {% macro night() -%}
     {{ env_var('CITYPERF_NIGHT', '2000-01-01') }}
 {%- endmacro %}
+
+{# sample, replay or live, from the run and for the same reason. #}
+{% macro profile() -%}
+    {{ env_var('CITYPERF_PROFILE', 'sample') }}
+{%- endmacro %}

@@ -1020,16 +1020,17 @@ def status(settings: Settings) -> dict[str, Any]:
 
 # -- Airflow's API -------------------------------------------------------------------------------------------
 class AirflowApi:
-    """Airflow's public API (v2) as user admin. Paths are relative to /api/v2; answers are parsed JSON.
+    """Airflow's public API (v2) as user admin. Paths are relative to `root`; answers are parsed JSON.
 
     `ok` names the HTTP statuses that are answers rather than errors (default: any 2xx); others raise
     ApiError. While Airflow's API server is being started again, a request waits up to `patience` seconds.
     """
 
-    def __init__(self, settings: Settings, patience: float = 60.0) -> None:
+    def __init__(self, settings: Settings, patience: float = 60.0, root: str = "/api/v2") -> None:
         import requests
 
         self.settings = settings
+        self.root = root
         self.patience = patience
         self._session = requests.Session()
         self._session.trust_env = False  # loopback never goes through a proxy
@@ -1075,7 +1076,7 @@ class AirflowApi:
 
         deadline = time.monotonic() + self.patience
         while True:
-            url = f"{airflow_url(self.settings)}/api/v2{path}"
+            url = f"{airflow_url(self.settings)}{self.root}{path}"
             try:
                 if self._token is None:
                     self._token = self._login()

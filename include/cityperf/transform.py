@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.metadata import version
@@ -24,7 +24,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from cityperf import dbt_sources, forecast
-from cityperf.config import ROOT, Settings
+from cityperf.config import ROOT, Profile, Settings
 from cityperf.db import connect
 
 PROJECT: Final = ROOT / "dbt_project"
@@ -94,18 +94,43 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _invoke(
-    settings: Settings, night: date, arguments: list[str], *, manifest: Any = None, on_event: Any = None
+def run_dbt(
+    settings: Settings,
+    night: date,
+    arguments: Sequence[str],
+    *,
+    manifest: Any = None,
+    on_event: Any = None,
+    profile: Profile | None = None,
 ) -> Any:
+    """dbt in this process, against the profile's warehouse: its own result. `on_event` hears dbt's events.
+
+    `profile` is what the models are told, where it is not the warehouse's own. It leaves the variables that the project
+    reads in the environment.
+    """
     from dbt.cli.main import dbtRunner
 
     os.environ.update(dbt_environment(settings))
     settings.logs.mkdir(parents=True, exist_ok=True)
     os.environ["CITYPERF_NIGHT"] = night.isoformat()  # see the macro `night`
-    os.environ["CITYPERF_PROFILE"] = settings.profile
-    variables = json.dumps({"profile": settings.profile})
-    runner = dbtRunner(manifest=manifest, callbacks=[on_event] if on_event else [])
-    return runner.invoke([*arguments, "--vars", variables, "--quiet", "--log-level-file", "warn"])
+    os.environ["CITYPERF_PROFILE"] = profile or settings.profile  # and `profile`
+    callbacks = [_warnings_to(settings.logs / "dbt" / "dbt.log"), *([on_event] if on_event else [])]
+    runner = dbtRunner(manifest=manifest, callbacks=callbacks)
+    # Without loggers: dbt puts the text of each of its thousands of events together before it asks who would write it.
+    silent = ("--log-level", "none", "--log-level-file", "none")
+    return runner.invoke([*arguments, *silent])
+
+
+def _warnings_to(path: Path) -> Callable[[Any], None]:
+    """Hears dbt's events and writes those that warn or tell of an error to a file, as they come."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+    def write(event: Any) -> None:
+        if event.info.level in ("warn", "error"):
+            with path.open("a", encoding="utf-8") as log:
+                log.write(f"{event.info.ts.ToJsonString()} {event.info.level} {event.info.msg}\n")
+
+    return write
 
 
 def parse(settings: Settings, night: date) -> Any:
@@ -122,7 +147,7 @@ def parse(settings: Settings, night: date) -> Any:
             ours.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(ours, (kept / "manifest.json").read_bytes())
     except FileNotFoundError:
-        outcome = _invoke(settings, night, ["parse"])
+        outcome = run_dbt(settings, night, ["parse"])
         if not outcome.success:
             raise TransformFailed(f"dbt could not parse {PROJECT.name}: {outcome.exception}") from None
         manifest = outcome.result
@@ -134,7 +159,7 @@ def _project_digest(settings: Settings) -> str:
     """Names what dbt's parse depends on: its versions, the project's files and the settings that they read."""
     digest = hashlib.sha256()
     environment = dbt_environment(settings)
-    told = [settings.profile, environment["CITYPERF_PG_DB"], environment["CITYPERF_KPI_MODELS"]]
+    told = [environment["CITYPERF_PG_DB"], environment["CITYPERF_KPI_MODELS"]]
     told += [version(package) for package in ("dbt-core", "dbt-postgres", "dbt-adapters", "dbt-common")]
     digest.update("\x1f".join([*told, sys.version]).encode())
     for path in sorted(PROJECT.rglob("*")):
@@ -187,7 +212,7 @@ def source_freshness(settings: Settings, night: date) -> dict[str, Freshness]:
     """
     # Left to itself, dbt spends most of the time on writing its manifest twice and listing relations it never asks for.
     arguments = ["--no-write-json", "--no-populate-cache", "source", "freshness"]
-    outcome = _invoke(settings, night, arguments, manifest=parse(settings, night))
+    outcome = run_dbt(settings, night, arguments, manifest=parse(settings, night))
     if outcome.exception is not None:
         raise TransformFailed(f"dbt could not judge freshness: {outcome.exception}") from outcome.exception
     outcome.result.write(str(target_dir(settings) / "sources.json"))
@@ -442,17 +467,14 @@ def _run(
     with connect(settings, "transformer", autocommit=True) as connection:
         # Forget first: a run that is killed half-way leaves no model that claims to be up to date.
         connection.execute("delete from ops.model_state where model = any(%s)", ([names[u] for u in build],))
-        outcome = _invoke(
+        outcome = run_dbt(
             settings,
             night,
             [
                 "build",
-                "--select",
-                *sorted({".".join(manifest.nodes[u].fqn) for u in build}),
+                *_selection(manifest, build, fingerprints),
                 "--exclude-resource-type",
                 "unit_test",
-                "--indirect-selection",
-                "cautious",
             ],
             manifest=manifest,
             on_event=on_event,
@@ -475,6 +497,25 @@ def _run(
         said = "; ".join(f"{r.node.name}: {(r.message or str(r.status)).strip()}" for r in failed[:10])
         raise TransformFailed(f"{len(failed)} dbt node(s) failed: {said}")
     return round(sum(float(r.execution_time) for r in results), 1)
+
+
+def _selection(manifest: Any, build: Sequence[str], every: Mapping[str, str]) -> list[str]:
+    """The nodes to build as dbt's arguments: named, or all but the rest. dbt compares each name with each node, so the
+    shorter list is the quicker one. A test is run when all that it reads is among the nodes.
+    """
+
+    def named(nodes: Iterable[str]) -> list[str]:
+        return sorted({".".join(manifest.nodes[uid].fqn) for uid in nodes})
+
+    others = set(every) - set(build)
+    others |= {
+        uid
+        for uid in manifest.nodes
+        if uid.startswith("test.") and not others.isdisjoint(_parents(manifest, uid))
+    }
+    if len(others) < len(build):
+        return ["--exclude", *named(others)] if others else []
+    return ["--select", *named(build), "--indirect-selection", "cautious"]
 
 
 def _record_tests(settings: Settings, night: date, results: list[Any]) -> None:

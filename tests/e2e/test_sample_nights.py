@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cityperf.config import Settings
+from cityperf.stack import AirflowApi
+from cityperf.transform import model_tree
 
 from tests.e2e.conftest import Home, states
 
@@ -31,7 +34,7 @@ def first(home: Home) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def again(home: Home, first: dict[str, Any]) -> dict[str, Any]:
+def again(home: Home, first: dict[str, Any], shown_first: dict[str, dict[str, Any]]) -> dict[str, Any]:
     before = tree_hash(home.base / "releases" / "1")
     landed = home.one("select count(*), max(file_id) from ops.landed_file", role="loader")
     batches = home.one("select count(*) from ops.batch", role="loader")
@@ -41,6 +44,7 @@ def again(home: Home, first: dict[str, Any]) -> dict[str, Any]:
     summary["same_landing"] = landed == home.one(
         "select count(*), max(file_id) from ops.landed_file", role="loader"
     )
+    summary["tasks"] = model_tasks(home)
     summary["same_batches"] = batches == home.one("select count(*) from ops.batch", role="loader")
     return summary
 
@@ -65,10 +69,35 @@ def test_every_dimension_has_kpis_and_every_check_ran(home: Home, first: dict[st
     assert borders == {"landing", "freshness", "transform", "publish"}
 
 
-def test_the_airflow_run_shows_every_model(home: Home, first: dict[str, Any]) -> None:
-    models = home.query("select model from ops.model_run where state = 'success'", role="loader")
-    assert len(models) > 30
-    assert first["models"].get("error", 0) == 0
+def model_tasks(home: Home) -> dict[str, dict[str, Any]]:
+    """Model → its task in the newest run, as Airflow's API tells it."""
+    api = AirflowApi(Settings(profile="sample", home=home.path))
+    (run,) = api.get("/dags/nightly_refresh/dagRuns", order_by="-run_after", limit=1)["dag_runs"]
+    path = f"/dags/nightly_refresh/dagRuns/{run['dag_run_id']}/taskInstances"
+    found: dict[str, dict[str, Any]] = {}
+    while page := api.get(path, pool="models", limit=100, offset=len(found))["task_instances"]:
+        found |= {task["task_id"].rsplit(".", 1)[-1]: task for task in page}
+    return found
+
+
+@pytest.fixture(scope="module")
+def shown_first(home: Home, first: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return model_tasks(home)
+
+
+def test_the_airflow_run_shows_every_model(
+    home: Home, first: dict[str, Any], shown_first: dict[str, dict[str, Any]]
+) -> None:
+    """Each has its task, set by `transform`: its state, dbt's words, and dbt's seconds as its duration."""
+    models = {model for layer in model_tree().values() for model in layer}
+    assert set(shown_first) == models
+    assert {task["state"] for task in shown_first.values()} == {"success"}
+    assert all(task["hostname"] == "" for task in shown_first.values()), "no worker ran them"
+    took = dict(
+        home.query("select model, seconds::float8 from ops.model_run where state = 'success'", role="loader")
+    )
+    assert all(abs(task["duration"] - took[model]) < 0.01 for model, task in shown_first.items())
+    assert shown_first["kpi_value"]["note"].startswith("INSERT 0 ")
 
 
 def test_readers_see_documented_tables_and_nothing_else(home: Home, first: dict[str, Any]) -> None:
@@ -111,6 +140,7 @@ def test_the_same_night_again_does_nothing(again: dict[str, Any]) -> None:
     assert again["release"] == 1
     assert set(states(again).values()) == {"unchanged"}
     assert again["models"].get("success", 0) == 0
+    assert {task["state"] for task in again["tasks"].values()} == {"skipped"}
     assert again["same_files"] and again["same_landing"] and again["same_batches"]
 
 

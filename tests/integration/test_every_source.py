@@ -15,8 +15,8 @@ from cityperf.portal import deliver_drops
 from cityperf.sources import Contract, load_contracts
 
 from tests.conftest import empty_warehouse
+from tests.integration.builds import dbt
 from tests.integration.test_portal import start
-from tests.integration.test_staging import dbt
 
 FIRST, SECOND = date(2026, 11, 19), date(2026, 11, 20)
 Query = Callable[..., list[tuple[object, ...]]]

@@ -9,7 +9,6 @@ import csv
 import gzip
 import itertools
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,10 +26,10 @@ from cityperf.config import ROOT, Settings
 from cityperf.load import ensure_raw_tables
 from cityperf.quality.gate import TABLES
 from cityperf.sources import load_contracts
-from cityperf.transform import dbt_environment, parse
 from psycopg import sql
 
 from tests.conftest import empty_warehouse
+from tests.integration.builds import dbt
 
 pytestmark = pytest.mark.real
 
@@ -47,27 +46,6 @@ DIMENSIONS = {
 
 Query = Callable[..., list[tuple[Any, ...]]]
 Record = Sequence[str | None]
-
-
-def dbt(settings: Settings, night: date, profile: str, *arguments: str) -> dict[str, str]:
-    """Run dbt in this process as the refresh does; node's unique id → status."""
-    from dbt.cli.main import dbtRunner
-
-    kept = dict(os.environ)
-    os.environ.update(dbt_environment(settings))
-    os.environ["CITYPERF_KPI_MODELS"] = ",".join(
-        sorted(path.stem for path in (MODELS / "kpis").rglob("*.sql"))
-    )
-    try:
-        os.environ["CITYPERF_NIGHT"] = night.isoformat()
-        variables = json.dumps({"profile": profile})
-        runner = dbtRunner(manifest=parse(settings, night) if profile == settings.profile else None)
-        outcome = runner.invoke([*arguments, "--vars", variables, "--quiet"])
-    finally:
-        os.environ.clear()
-        os.environ.update(kept)
-    assert outcome.result is not None, outcome.exception
-    return {result.node.unique_id: str(result.status) for result in outcome.result.results}
 
 
 def deliver(
@@ -171,14 +149,14 @@ def computed(warehouse: Settings, real_data: Path) -> Iterator[list[dict[str, st
     deliver_feed(warehouse, read_feed(feed / "tpp_measures_2019-10-29.json"), FIRST)
     deliver_benchmarks(warehouse, real_data / "mbncanada" / "mbnc_results_2004-2018.csv.gz", FIRST)
     deliver_crimes(warehouse, real_data / "tps-crime" / "Neighbourhood_Crime_Rates_Open_Data.geojson", FIRST)
-    nights = [dbt(warehouse, FIRST, "sample", "build", *WITHOUT_TESTS)]
+    nights = [dbt(warehouse, FIRST, "build", *WITHOUT_TESTS)]
     with psycopg.connect(warehouse.dsn("admin"), autocommit=True) as db:
         db.execute(
             "create table reference.first_comment as select obj_description('publish_next.kpi'::regclass)"
         )
     deliver_feed(warehouse, read_feed(feed / "tpp_measures_2019-11-19.json"), SECOND)
     tonight = ("build", "--exclude-resource-type", "unit_test", "--select", *FEED, *FROM_KPIS_ON)
-    nights.append(dbt(warehouse, SECOND, "replay", *tonight))
+    nights.append(dbt(warehouse, SECOND, *tonight, profile="replay"))
     yield nights
     empty_warehouse(warehouse)
 
@@ -499,7 +477,7 @@ def test_a_night_repeated_publishes_the_same_again(
         }
 
     before = fingerprints()
-    again = dbt(warehouse, SECOND, "replay", "run", "--select", *FROM_KPIS_ON[1:])
+    again = dbt(warehouse, SECOND, "run", "--select", *FROM_KPIS_ON[1:], profile="replay")
     assert set(again.values()) == {"success"}
     assert fingerprints() == before
 
@@ -592,9 +570,9 @@ def third_night(computed: object, warehouse: Settings) -> dict[str, str]:
     }  # fmt: skip
     deliver_feed(warehouse, {"measures": [measure], "targets": []}, THIRD)
     return dbt(
-        warehouse, THIRD, "live", "run", "--select", *FEED, "dashboard_feed", "mart_kpi", "kpi_point",
+        warehouse, THIRD, "run", "--select", *FEED, "dashboard_feed", "mart_kpi", "kpi_point",
         "mart_kpi_value", "kpi_current", "kpi_target", "kpi_comparison_pair", "kpi_period_comparison",
-        "mart_kpi_comparison", "benchmark",
+        "mart_kpi_comparison", "benchmark", profile="live",
     )  # fmt: skip
 
 

@@ -19,8 +19,9 @@ from cityperf.portal import deliver_drops
 from cityperf.sources import load_contracts
 
 from tests.conftest import empty_warehouse
+from tests.integration.builds import dbt
 from tests.integration.test_every_source import visit
-from tests.integration.test_kpi_rules import WITHOUT_TESTS, dbt
+from tests.integration.test_kpi_rules import WITHOUT_TESTS
 from tests.integration.test_portal import start
 
 NIGHT = date(2026, 11, 19)
@@ -75,7 +76,7 @@ def figures(warehouse: Settings, tmp_path_factory: pytest.TempPathFactory) -> It
     finally:
         process.kill()
         process.wait()
-    statuses = dbt(warehouse, NIGHT, "sample", "build", *WITHOUT_TESTS, "--select", "+kpi_point")
+    statuses = dbt(warehouse, NIGHT, "build", *WITHOUT_TESTS, "--select", "+kpi_point")
     assert set(statuses.values()) <= {"success"}, statuses
     yield read(warehouse)
     empty_warehouse(warehouse)

@@ -19,9 +19,9 @@ from cityperf.portal import deliver_drops
 from cityperf.sources import load_contracts
 
 from tests.conftest import empty_warehouse
+from tests.integration.builds import dbt
 from tests.integration.division import Replay
 from tests.integration.test_portal import start
-from tests.integration.test_staging import dbt
 
 pytestmark = pytest.mark.real
 NIGHT = date(2025, 10, 29)

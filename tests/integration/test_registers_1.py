@@ -19,7 +19,8 @@ from cityperf.portal.sample.world import Cache, World
 from cityperf.sources import load_contracts
 
 from tests.conftest import empty_warehouse
-from tests.integration.test_staging import dbt, deliver
+from tests.integration.builds import dbt
+from tests.integration.test_staging import deliver
 
 Query = Callable[..., list[tuple[Any, ...]]]
 DAYS = (date(2026, 3, 31), date(2026, 6, 30), date(2026, 9, 30))

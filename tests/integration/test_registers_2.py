@@ -11,7 +11,8 @@ from cityperf.load import ensure_raw_tables
 from cityperf.sources import load_contracts
 
 from tests.conftest import empty_warehouse
-from tests.integration.test_staging import dbt, deliver
+from tests.integration.builds import dbt
+from tests.integration.test_staging import deliver
 
 FIRST, SECOND, THIRD = date(2026, 1, 20), date(2026, 1, 22), date(2026, 4, 20)
 REGISTERS = (

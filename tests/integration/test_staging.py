@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from hashlib import sha256
@@ -13,34 +11,16 @@ import pytest
 from cityperf.config import Settings
 from cityperf.load import ensure_raw_tables
 from cityperf.sources import load_contracts
-from cityperf.transform import dbt_environment, parse
 from psycopg import sql
 
 from tests.conftest import empty_warehouse
+from tests.integration.builds import dbt
 
 MONDAY = date(2026, 1, 5)
 TUESDAY = MONDAY + timedelta(days=1)
 OURS = "path:seeds path:models/staging path:models/intermediate"
 
 Query = Callable[..., list[tuple[object, ...]]]
-
-
-def dbt(settings: Settings, night: date, *arguments: str) -> dict[str, str]:
-    """Run dbt in this process; node's unique id → status."""
-    from dbt.cli.main import dbtRunner
-
-    kept = dict(os.environ)
-    os.environ.update(dbt_environment(settings))
-    try:
-        os.environ["CITYPERF_NIGHT"] = night.isoformat()
-        variables = json.dumps({"profile": settings.profile})
-        runner = dbtRunner(manifest=parse(settings, night))
-        outcome = runner.invoke([*arguments, "--vars", variables, "--quiet"])
-    finally:
-        os.environ.clear()
-        os.environ.update(kept)
-    assert outcome.result is not None, outcome.exception
-    return {result.node.unique_id: str(result.status) for result in outcome.result.results}
 
 
 def deliver(

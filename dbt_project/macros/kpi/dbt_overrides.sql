@@ -2,7 +2,7 @@
    in a BI tool reads it there. #}
 {% macro postgres__alter_relation_comment(relation, comment) -%}
     {%- set notice = 'SAMPLE — invented figures. ' -%}
-    {%- set is_sample = var('profile') == 'sample' and relation.schema == 'publish_next' -%}
+    {%- set is_sample = profile() == 'sample' and relation.schema == 'publish_next' -%}
     {%- set text = (notice if is_sample else '') ~ comment -%}
     {%- set escaped_comment = postgres_escape_comment(text) -%}
     {%- set relation_type = 'materialized view' if relation.type == 'materialized_view' else relation.type -%}

@@ -21,4 +21,4 @@ select
     direction,
     comparability_note
 from {{ ref('mart_benchmark') }}
-where {{ var('profile') in ('sample', 'replay') }}
+where {{ profile() in ('sample', 'replay') }}
