@@ -14,7 +14,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -123,11 +123,16 @@ def load_files(
     """
     results: list[BatchResult] = []
     problems: list[Exception] = []
-    for file_id in file_ids:
-        try:
-            results.append(load_file(settings, night, contract, file_id, gate=gate))
-        except Exception as problem:
-            problems.append(problem)
+    with ExitStack() as opened:
+        if gate is None and len(file_ids) > 1:
+            from cityperf.quality import gate_of_lot
+
+            gate = opened.enter_context(gate_of_lot(settings))
+        for file_id in file_ids:
+            try:
+                results.append(load_file(settings, night, contract, file_id, gate=gate))
+            except Exception as problem:
+                problems.append(problem)
     if problems:
         raise next((each for each in problems if not isinstance(each, FileQuarantined)), problems[0])
     return results

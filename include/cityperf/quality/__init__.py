@@ -8,7 +8,7 @@ from __future__ import annotations
 from cityperf.quality.freshness import check_freshness
 from cityperf.quality.gate import check_publish, publish_rules
 from cityperf.quality.known import KnownIssue, apply_known, read_known_issues
-from cityperf.quality.landing import check_batch, landing_rules
+from cityperf.quality.landing import check_batch, gate_of_lot, landing_rules
 from cityperf.quality.results import CheckResult, Gate, Rule, Severity, record
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "check_batch",
     "check_freshness",
     "check_publish",
+    "gate_of_lot",
     "landing_rules",
     "publish_rules",
     "read_known_issues",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, Final
 
 from psycopg import Connection, sql
@@ -12,7 +15,7 @@ from psycopg.pq import TransactionStatus
 from cityperf.config import Settings
 from cityperf.quality import known
 from cityperf.quality.results import CheckResult, Rule, record, result_of
-from cityperf.quality.suites import module, run, sql_rule
+from cityperf.quality.suites import module, opened_source, run, sql_rule
 from cityperf.sources import Contract, ControlTotal
 
 FEWEST: Final = 0.7  # of the rows of a comparable earlier delivery
@@ -172,10 +175,12 @@ def check_batch(
     batch_table: str,
     batch_id: int,
     connection: Connection[Any],
+    source: Any = None,
 ) -> list[CheckResult]:
     """Check a committed, unattached batch table (`schema.name`) and write the results over `connection`.
 
-    Returns every result; the caller refuses the file when one of them `.blocks`.
+    `source`: the warehouse as Great Expectations sees it, where somebody opened it for many files. Returns every
+    result; the caller refuses the file when one of them `.blocks`.
     """
     schema, table = _split(batch_table)
     ours = connection.info.transaction_status == TransactionStatus.IDLE
@@ -184,13 +189,20 @@ def check_batch(
     told = _counts_only if contract.privacy.level == "person_level" else str
     results = [
         result_of(v.rule, "landing", suite, contract.dataset, v.ok, told(v.found), batch_id)
-        for v in run(settings, "loader", schema, table, rules)
+        for v in run(settings, "loader", schema, table, rules, source)
     ]
     judged = known.apply_known(results, known.read_known_issues(), night)
     record(connection, night, judged)
     if ours and not connection.autocommit:
         connection.commit()  # what was found must outlive the caller's rollback of a refused batch
     return judged
+
+
+@contextmanager
+def gate_of_lot(settings: Settings) -> Iterator[Callable[..., list[CheckResult]]]:
+    """`check_batch` for files that are loaded after one another."""
+    with opened_source(settings, "loader") as source:
+        yield partial(check_batch, source=source)
 
 
 def _counts_only(found: str) -> str:

@@ -120,6 +120,8 @@ def opened_source(settings: Settings, role: Role) -> Iterator[Any]:
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
+    # It would write what it knows as YAML after every change, 20 ms each time, for a file that it does not have.
+    context._save_project_config = lambda: None
     context.variables.progress_bars = {"globally": False, "metric_calculations": False}
     address = settings.dsn(role).replace("postgresql://", "postgresql+psycopg://", 1)
     source = context.data_sources.add_postgres("warehouse", connection_string=address)
