@@ -596,7 +596,7 @@ def test_after_a_rotation_and_sealing_again_the_old_key_may_go(
 
 
 # -- the survey workbook of the project itself ---------------------------------------------------------------
-def _survey(division: str, day: date) -> bytes:
+def survey(division: str, day: date) -> bytes:
     """A filled template: one instrument, one wave, and 20 answers of the test's person, the last one not an answer."""
     pages = workbook_named("surveys")
     book = load_workbook(io.BytesIO(template(pages, division)))
@@ -635,7 +635,7 @@ def test_survey_answers_leave_no_respondent_behind_in_raw_receipts_or_mail(
     (live.drop / "surveys").mkdir(parents=True)
     day = date(2026, 9, 30)
     path = live.drop / "surveys" / f"surveys_customer-experience_{day}.xlsx"
-    path.write_bytes(_survey("Customer Experience", day))
+    path.write_bytes(survey("Customer Experience", day))
     os.utime(path, (time.time() - 3600,) * 2)
     for name in ("survey_instruments", "survey_answers", "survey_waves"):
         assert visit(live, load_contracts()[name]) == 1

@@ -19,7 +19,7 @@ import pytest
 from cityperf.config import Settings
 from cityperf.errors import SourceRefused, SourceUnavailable
 from cityperf.extract import extract
-from cityperf.extract.connectors import sftp as connector
+from cityperf.extract.sftp import ATTEMPTS
 from cityperf.landing import path_of
 from cityperf.load import load_file
 from cityperf.portal.sftp import Server
@@ -265,7 +265,7 @@ def test_a_server_that_breaks_every_time_is_late_after_bounded_attempts(
     agency.file("delays.csv")
     agency.drop_after = [0] * 50
     assert "it is tried again tonight" in message(clean_warehouse, agency.agreed(), SourceUnavailable)
-    assert 50 - len(agency.drop_after) <= connector.ATTEMPTS
+    assert 50 - len(agency.drop_after) <= ATTEMPTS
 
 
 @pytest.mark.fault

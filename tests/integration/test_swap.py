@@ -162,7 +162,7 @@ def test_readers_in_a_loop_see_no_error_and_never_two_releases_in_one_statement(
     for reader in readers:
         reader.start()
     try:
-        for marker in range(2, 22):
+        for marker in range(2, 14):
             assert put_up(home, marker=marker).number == marker
     finally:
         stop.set()
@@ -170,7 +170,7 @@ def test_readers_in_a_loop_see_no_error_and_never_two_releases_in_one_statement(
             reader.join(timeout=60)
     assert errors == []
     assert mixed == []
-    assert {20, 21} & seen and len(seen) > 5
+    assert {12, 13} & seen and len(seen) > 5
 
 
 def test_a_long_query_is_neither_waited_for_nor_disturbed(home: Settings) -> None:

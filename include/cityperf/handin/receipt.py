@@ -129,15 +129,18 @@ def answer(settings: Settings, db: psycopg.Connection[Any], contract: Contract, 
     db.execute("select pg_advisory_lock(hashtext(%s), hashtext(%s))", key)
     try:
         receipt = of_file(settings, db, workbook, file_id)
-        write(settings, receipt)
+        written = write(settings, receipt)
         if receipt.outcome != "pending":
             from cityperf.handin.mail import send_receipt
 
             send_receipt(settings, receipt)
-        return receipt
     finally:
         if not db.closed and not db.broken:
             db.execute("select pg_advisory_unlock(hashtext(%s), hashtext(%s))", key)
+    from cityperf.handin import inbox
+
+    inbox.put_back(workbook.folder, written)
+    return receipt
 
 
 def of_file(settings: Settings, db: psycopg.Connection[Any], workbook: Workbook, file_id: int) -> Receipt:
@@ -252,7 +255,7 @@ def stored(folder: Path) -> list[Receipt]:
 
 
 def write(settings: Settings, receipt: Receipt) -> list[Path]:
-    """Put the receipt beside the file, as JSON and HTML; a file that says the same already is left alone."""
+    """Put the receipt beside the file, as JSON and HTML: the files that did not say the same already."""
     from cityperf.handin.render import html
 
     folder = folder_of(settings, receipt.workbook)
@@ -260,8 +263,8 @@ def write(settings: Settings, receipt: Receipt) -> list[Path]:
     written = []
     for ending, text in (("json", receipt.model_dump_json(indent=1) + "\n"), ("html", html(receipt))):
         path = folder / f"{receipt.file}.receipt.{ending}"
-        put(path, text.encode())
-        written.append(path)
+        if put(path, text.encode()):
+            written.append(path)
     return written
 
 

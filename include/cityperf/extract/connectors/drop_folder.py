@@ -27,8 +27,9 @@ def fetch(visit: Visit, *, folder: str, match: str) -> Iterator[Landed]:
     In live, files with person-level data are taken out of the folder once they lie safely in landing; from then on
     landing offers them, so that one that was not loaded is handed on again.
 
-    What divisions hand in to a register lands whatever it is, under whatever name a spreadsheet has: the loader holds
-    it with a reason for the receipt, and the other hand-ins go their way.
+    What divisions hand in to a register may come over SFTP too (`cityperf.handin.inbox`), and lands whatever it is, under
+    whatever name a spreadsheet has: the loader holds it with a reason for the receipt, and the other hand-ins go their
+    way.
     """
     from cityperf.extract.http import NotInReplay, Unsound
     from cityperf.extract.sanity import check_file
@@ -40,6 +41,10 @@ def fetch(visit: Visit, *, folder: str, match: str) -> Iterator[Landed]:
     def wanted(name: str) -> bool:
         return bool(pattern.search(name) or (handed_in and _SHEETS.search(name)))
 
+    if handed_in:
+        from cityperf.handin import inbox
+
+        visit.warnings += inbox.bring(visit.settings, folder, wanted)
     there = _names(place)
     if not there and visit.settings.profile == "replay":
         raise NotInReplay(f"drop/{folder}")
@@ -70,6 +75,8 @@ def fetch(visit: Visit, *, folder: str, match: str) -> Iterator[Landed]:
                 safe = visit.share(arriving, name, f"drop/{folder}/{name}", meta=meta)
                 if safe and _look(place, wanted).get(name) == files[name]:
                     path.unlink(missing_ok=True)
+                    if handed_in:
+                        inbox.take_away(folder, name, files[name].mtime)
             yield landed
     if live and visit.private:
         before = [each for each in visit.landed_before() if each.name not in taken]

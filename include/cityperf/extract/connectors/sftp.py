@@ -6,53 +6,23 @@ portal answers, and what it says of itself takes the place of host, port, key an
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import re
-import socket
-import stat
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from cityperf.errors import SourceUnavailable
-from cityperf.extract.connections import ConnectionName, Login, hidden, login, secret
+from cityperf.extract.connections import ConnectionName, Login, login, secret
 from cityperf.extract.refusal import Refused
-from cityperf.extract.settled import PAUSE, Stamp, is_set_aside, settled
+from cityperf.extract.settled import PAUSE, Stamp, settled
+from cityperf.extract.sftp import HostKey, Link, Server
 from cityperf.extract.visit import Landed, Visit
 
-if TYPE_CHECKING:
-    import paramiko
-
-    from cityperf.landing import Incoming
-
-CONNECT_TIMEOUT: Final = 10.0  # seconds
-READ_TIMEOUT: Final = 30.0  # seconds without a byte
-ATTEMPTS: Final = 4  # connections for one visit; a file goes on where the last one broke off
-WINDOW: Final = 4 << 20  # bytes asked for ahead
-BLOCK: Final = 32 << 10  # bytes of one request: the most that every server answers whole
 MAX_BYTES: Final = 4 << 30
-
-Got = TypeVar("Got")
-
-
-@dataclass(frozen=True)
-class _Server:
-    """Where the files are. `shown` is the address that people know, whoever answers."""
-
-    host: str
-    port: int
-    host_key: str
-    folder: str
-    login: Login
-    shown: str
-    replayed: bool = False
 
 
 def fetch(
@@ -62,7 +32,7 @@ def fetch(
     folder: str,
     match: str,
     connection: ConnectionName,
-    host_key: Annotated[str, Field(pattern=r"^SHA256:[A-Za-z0-9+/]{43}=?$")],
+    host_key: HostKey,
     port: Annotated[int, Field(gt=0, lt=65536)] = 22,
     timeout: Annotated[int, Field(gt=0)] = 1800,
 ) -> Iterator[Landed]:
@@ -75,8 +45,10 @@ def fetch(
     server = _server(visit, host, port, host_key, folder, connection)
     pattern = re.compile(match)
     live = visit.settings.profile == "live"
-    with _Link(server, time.monotonic() + timeout) as link:
-        files, moving = settled(lambda: link.look(pattern), PAUSE) if live else (link.look(pattern), [])
+    with Link(server, time.monotonic() + timeout) as link:
+        files, moving = (
+            settled(lambda: link.look(pattern.search), PAUSE) if live else (link.look(pattern.search), [])
+        )
         taken = 0
         for name in sorted(files, key=lambda name: (files[name].mtime, name)):
             stamp = files[name]
@@ -101,7 +73,7 @@ def fetch(
 
 
 def _land(
-    visit: Visit, link: _Link, server: _Server, name: str, stamp: Stamp, pattern: re.Pattern[str]
+    visit: Visit, link: Link, server: Server, name: str, stamp: Stamp, pattern: re.Pattern[str]
 ) -> Landed | None:
     """The file in landing; None when it changed while it was fetched."""
     from cityperf.extract.http import Unsound
@@ -131,11 +103,11 @@ def _land(
         return visit.keep(arriving, name, address, meta=meta)
 
 
-def _server(visit: Visit, host: str, port: int, host_key: str, folder: str, connection: str) -> _Server:
+def _server(visit: Visit, host: str, port: int, host_key: str, folder: str, connection: str) -> Server:
     shown = f"sftp://{host}{'' if port == 22 else f':{port}'}/{folder.strip('/')}"
     settings = visit.settings
     if settings.profile == "live" or secret(connection) is not None:
-        return _Server(host, port, host_key.rstrip("="), folder, login(connection), shown)
+        return Server(host, port, host_key.rstrip("="), folder, login(connection), shown)
     import requests
 
     from cityperf.portal.sftp import where
@@ -151,7 +123,7 @@ def _server(visit: Visit, host: str, port: int, host_key: str, folder: str, conn
         )
     place = f"/{visit.night}/{host}/{folder.strip('/')}"
     ours = Login(portal["user"], portal["password"])
-    return _Server(
+    return Server(
         urlsplit(str(settings.portal_url)).hostname or "",
         portal["port"],
         portal["host_key"].rstrip("="),
@@ -159,171 +131,4 @@ def _server(visit: Visit, host: str, port: int, host_key: str, folder: str, conn
         ours,
         shown,
         replayed=settings.profile == "replay",
-    )
-
-
-class _Link:
-    """A connection that is made again when it breaks, until attempts or time are over."""
-
-    def __init__(self, server: _Server, deadline: float) -> None:
-        self._server, self._deadline = server, deadline
-        self._attempts = 0
-        self._transport: paramiko.Transport | None = None
-        self._sftp: paramiko.SFTPClient | None = None
-        self._alarm: threading.Timer | None = None
-
-    def __enter__(self) -> _Link:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._close()
-
-    def look(self, pattern: re.Pattern[str]) -> dict[str, Stamp]:
-        """The matching plain files of the folder; links are not among them."""
-
-        def listed(sftp: paramiko.SFTPClient) -> dict[str, Stamp]:
-            return {
-                each.filename: Stamp(int(each.st_size or 0), float(each.st_mtime or 0))
-                for each in sftp.listdir_attr(self._server.folder)
-                if stat.S_ISREG(each.st_mode or 0)
-                and "/" not in each.filename
-                and not is_set_aside(each.filename)
-                and pattern.search(each.filename)
-            }
-
-        return self._try(listed)
-
-    def download(self, name: str, stamp: Stamp, arriving: Incoming) -> bool:
-        """Bring the file, going on where a broken connection left off; False when it changed meanwhile."""
-        path = f"{self._server.folder.rstrip('/')}/{name}"
-
-        def brought(sftp: paramiko.SFTPClient) -> bool:
-            with sftp.open(path, "rb") as handle:
-                while arriving.size < stamp.size:
-                    end = min(arriving.size + WINDOW, stamp.size)
-                    ahead = [(at, min(BLOCK, end - at)) for at in range(arriving.size, end, BLOCK)]
-                    for (_, asked), chunk in zip(ahead, handle.readv(ahead), strict=True):
-                        if len(chunk) != asked:
-                            return False  # it became shorter
-                        arriving.write(chunk)
-            now = sftp.lstat(path)
-            return Stamp(int(now.st_size or 0), float(now.st_mtime or 0)) == stamp
-
-        return self._try(brought)
-
-    def _try(self, action: Callable[[paramiko.SFTPClient], Got]) -> Got:
-        """The action's result, over as many connections as are left. Raises NotInReplay, Refused or
-        SourceUnavailable.
-        """
-        import paramiko
-
-        while True:
-            try:
-                return action(self._client())
-            except FileNotFoundError:
-                if self._server.replayed:
-                    from cityperf.extract.http import NotInReplay
-
-                    raise NotInReplay(self._server.shown) from None
-                raise self._refused(
-                    "a folder with files", "none", "compare `folder` with the server"
-                ) from None
-            except PermissionError:
-                raise self._refused("readable files", "no right to read them", "ask for the right") from None
-            except (paramiko.SSHException, OSError, EOFError) as problem:
-                self._close()
-                self._give_up_or_wait(problem)
-
-    def _give_up_or_wait(self, problem: Exception) -> None:
-        left = self._deadline - time.monotonic()
-        if left > 0 and self._attempts < ATTEMPTS:
-            time.sleep(min(0.2 * 2**self._attempts, left))
-            return
-        who = self._server.login
-        said = hidden(f"{type(problem).__name__}: {problem}", who.password, who.passphrase, who.key)
-        found = said if left > 0 else f"no end of the visit within its `timeout` ({said})"
-        raise SourceUnavailable(
-            f"expected files, found {found}; at {self._server.shown}; it is tried again tonight"
-        ) from None
-
-    def _client(self) -> paramiko.SFTPClient:
-        if self._sftp is not None:
-            return self._sftp
-        import paramiko
-
-        logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its errors come to us as exceptions
-        self._attempts += 1
-        server = self._server
-        left = self._deadline - time.monotonic()
-        connection = socket.create_connection(
-            (server.host, server.port), max(0.1, min(CONNECT_TIMEOUT, left))
-        )
-        self._transport = transport = paramiko.Transport(connection)
-        # a server that drips never trips a read time-out: the whole visit has an end of its own
-        self._alarm = threading.Timer(max(0.1, left), transport.close)
-        self._alarm.daemon = True
-        self._alarm.start()
-        transport.banner_timeout = transport.auth_timeout = CONNECT_TIMEOUT
-        transport.start_client(timeout=CONNECT_TIMEOUT)
-        self._check_key(transport.get_remote_server_key())
-        self._log_in(transport)
-        sftp = paramiko.SFTPClient.from_transport(transport)
-        if sftp is None:
-            raise paramiko.SSHException("no SFTP on this server")
-        channel = sftp.get_channel()
-        if channel is not None:
-            channel.settimeout(READ_TIMEOUT)
-        self._sftp = sftp
-        return sftp
-
-    def _check_key(self, key: paramiko.PKey) -> None:
-        found = str(key.fingerprint).rstrip("=")
-        if found != self._server.host_key:
-            raise self._refused(
-                f"the host key {self._server.host_key}", found,
-                "ask the server's owner whether the key was changed before you write it into `host_key`: "
-                "somebody may stand in between",
-            )  # fmt: skip
-
-    def _log_in(self, transport: paramiko.Transport) -> None:
-        import paramiko
-
-        who = self._server.login
-        try:
-            if who.key is not None:
-                transport.auth_publickey(who.user, _key(who))
-            else:
-                transport.auth_password(who.user, who.password or "", fallback=False)
-        except paramiko.AuthenticationException as problem:
-            said = hidden(str(problem), who.password, who.passphrase, who.key)
-            if not transport.is_active() or "timeout" in said.lower():
-                raise paramiko.SSHException(said) from None  # nobody said no
-            raise self._refused(
-                f"to be let in as {who.user}", said, "correct the connection's variable, or ask for the right"
-            ) from None
-
-    def _refused(self, expected: str, found: str, remedy: str) -> Refused:
-        return Refused(expected, found, self._server.shown, remedy)
-
-    def _close(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        if self._transport is not None:
-            with contextlib.suppress(Exception):
-                self._transport.close()
-        self._alarm = self._transport = self._sftp = None
-
-
-def _key(who: Login) -> paramiko.PKey:
-    """The private key out of its text, whatever its kind."""
-    import io
-
-    import paramiko
-
-    kinds = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
-    for kind in kinds:
-        with contextlib.suppress(paramiko.SSHException, ValueError):
-            return kind.from_private_key(io.StringIO(who.key or ""), who.passphrase)
-    raise paramiko.AuthenticationException(
-        "expected an OpenSSH or PEM private key that opens with its passphrase"
     )
