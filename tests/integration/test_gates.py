@@ -573,6 +573,41 @@ ALL_WRONG: dict[str, list[Row]] = {
             "within_standard": 1,
         },
     ],
+    "action_item_ageing": [
+        {
+            "division": "Transit",
+            "as_of": date(2024, 1, 1),
+            "items": 9,
+            "open": 4,
+            "overdue": 3,
+            "overdue_to_30_days": 1,
+            "overdue_31_to_90_days": 1,
+            "overdue_over_90_days": 0,
+        }
+    ],
+    "solution_adoption": [
+        {
+            "division": "Transit",
+            "month": date(2024, 1, 1),
+            "users": 5,
+            "active_users": 6,
+        },
+    ],
+    "poc_outcome": [
+        {
+            "division": "Transit",
+            "proofs": 5,
+            "under_way": 1,
+            "scaled": 1,
+            "extended": 0,
+            "stopped": 1,
+            "abandoned": 1,
+            "undecided": 0,
+            "target_met": 1,
+            "target_missed": 1,
+            "scaled_below_target": 0,
+        }
+    ],
     "service_savings": [{"division": "Transit", "review_year": 2023, "reviews": 1, "completed": 2}],
     "survey_conformance": [
         {
@@ -673,6 +708,9 @@ CAUGHT = {
     "partnership.part_within_whole": "active 2",
     "project.health_is_the_worst_part": "project_id P-1",
     "request_response.part_within_whole": "judged 3",
+    "action_item_ageing.ages_add_up": "overdue 3",
+    "solution_adoption.part_within_whole": "active_users 6",
+    "poc_outcome.outcomes_add_up": "proofs 5",
     "service_savings.part_within_whole": "completed 2",
     "survey_conformance.checks_counted": "checks_missed 1",
     "benchmark.rank_within_reporters": "rank 17",

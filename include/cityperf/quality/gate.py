@@ -20,6 +20,7 @@ from cityperf.quality.suites import modules, opened_source, run, sql_rule
 
 OWNER: Final = "Performance Office"
 TABLES: Final = (
+    "action_item_ageing",
     "ai_inventory",
     "audit_ageing",
     "balanced_scorecard",
@@ -54,6 +55,7 @@ TABLES: Final = (
     "organisation",
     "partnership",
     "period",
+    "poc_outcome",
     "process_improvement",
     "project",
     "provenance",
@@ -64,6 +66,7 @@ TABLES: Final = (
     "risk",
     "scorecard",
     "service_savings",
+    "solution_adoption",
     "survey_conformance",
     "survey_result",
     "training_result",
@@ -71,6 +74,7 @@ TABLES: Final = (
 )
 MAY_BE_EMPTY: Final = frozenset(
     {
+        "action_item_ageing",
         "ai_inventory",
         "audit_ageing",
         "benchmark",
@@ -96,6 +100,7 @@ MAY_BE_EMPTY: Final = frozenset(
         "milestone_progress",
         "neighbourhood_indicator",
         "partnership",
+        "poc_outcome",
         "process_improvement",
         "project",
         "provenance",
@@ -104,6 +109,7 @@ MAY_BE_EMPTY: Final = frozenset(
         "restatement",
         "risk",
         "service_savings",
+        "solution_adoption",
         "survey_conformance",
         "survey_result",
         "training_result",
