@@ -8,13 +8,12 @@ its events are written to `ops.model_run` as they happen, and told to whoever li
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import filecmp
+import gc
 import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -120,7 +119,22 @@ def run_dbt(
     runner = dbtRunner(manifest=manifest, callbacks=callbacks)
     # Without loggers: dbt puts the text of each of its thousands of events together before it asks who would write it.
     silent = ("--log-level", "none", "--log-level-file", "none")
-    return runner.invoke([*arguments, *silent])
+    with _without_collector():
+        return runner.invoke([*arguments, *silent])
+
+
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """Python's collector of cycles walks dbt's whole graph again and again and finds nothing: with it a manifest takes
+    twelve times as long to read and a project three times as long to parse. The process ends soon after.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _warnings_to(path: Path) -> Callable[[Any], None]:
@@ -138,63 +152,22 @@ def _warnings_to(path: Path) -> Callable[[Any], None]:
 def parse(settings: Settings, night: date) -> Any:
     """dbt's manifest of the project; raises TransformFailed with dbt's words when it does not parse.
 
-    Parsing takes half a minute of CPU, and what comes out depends on the project's files and few settings: it is kept
-    for all homes that run from this folder, and taken from there as long as those are the same.
+    Parsing takes seven seconds, and what comes out depends on the project's files and few settings: it is kept for all
+    homes that run from this folder, and taken from there as long as those are the same.
     """
     dbt_sources.bring_in_step()
-    kept = PARSED / _project_digest(settings)
-    if (found := _kept(settings, kept)) is not None:
-        return found
-    with _turn():
-        if (found := _kept(settings, kept)) is not None:  # somebody else read the project meanwhile
-            return found
-        outcome = run_dbt(settings, night, ["parse"])
-        if not outcome.success:
-            raise TransformFailed(f"dbt could not parse {PROJECT.name}: {outcome.exception}") from None
-        _keep(kept, outcome.result, manifest_path(settings).read_bytes())
-        return outcome.result
-
-
-def parse_aside(settings: Settings, night: date) -> None:
-    """Have a process of its own parse the project, where it changed since it last was: while the stack starts there is
-    time for it. Returns at once; what goes wrong there, the night finds out and tells.
-    """
-    if (PARSED / _project_digest(settings)).exists():
-        return
-    code = (
-        "import time; from datetime import date; from cityperf import config, transform\n"
-        f"settings = config.Settings.from_env({settings.profile!r})\n"
-        "for _ in range(100):\n"
-        "    if settings.database_url or 'postgres' in settings.ports(): break\n"
-        "    time.sleep(0.5)\n"
-        f"transform.parse(settings, date.fromisoformat('{night}'))"
-    )
-    quiet = subprocess.DEVNULL
-    subprocess.Popen(
-        [sys.executable, "-c", code], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
-    )
-
-
-@contextlib.contextmanager
-def _turn() -> Iterator[None]:
-    """One process parses at a time, where the folder of parses can be written."""
-    with contextlib.ExitStack() as opened:
-        with contextlib.suppress(OSError):
-            PARSED.mkdir(parents=True, exist_ok=True)
-            fcntl.flock(opened.enter_context((PARSED / "lock").open("w")), fcntl.LOCK_EX)
-        yield
-
-
-def _kept(settings: Settings, kept: Path) -> Any:
-    """The manifest that was kept there, None if none was; the profile's own copy for people is brought in step."""
-    ours = manifest_path(settings)
+    kept, ours = PARSED / _project_digest(settings), manifest_path(settings)
     try:
         manifest = _thaw((kept / "manifest.msgpack").read_bytes())
         if not ours.exists() or not filecmp.cmp(kept / "manifest.json", ours, shallow=False):
             ours.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(ours, (kept / "manifest.json").read_bytes())
     except FileNotFoundError:
-        return None
+        outcome = run_dbt(settings, night, ["parse"])
+        if not outcome.success:
+            raise TransformFailed(f"dbt could not parse {PROJECT.name}: {outcome.exception}") from None
+        manifest = outcome.result
+        _keep(kept, manifest, ours.read_bytes())
     return manifest
 
 
@@ -222,7 +195,8 @@ def _thaw(frozen: bytes) -> Any:
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
 
-    return Manifest.from_msgpack(frozen, decoder=extended_mashumuro_decoder)
+    with _without_collector():
+        return Manifest.from_msgpack(frozen, decoder=extended_mashumuro_decoder)
 
 
 def _keep(folder: Path, manifest: Any, as_json: bytes) -> None:
@@ -233,8 +207,7 @@ def _keep(folder: Path, manifest: Any, as_json: bytes) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         _write_whole(folder / "manifest.json", as_json)
         _write_whole(folder / "manifest.msgpack", manifest.to_msgpack(extended_mashumaro_encoder))
-        others = [path for path in PARSED.iterdir() if path.is_dir()]
-        others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        others = sorted(PARSED.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
         for old in others[KEPT_PARSES:]:
             shutil.rmtree(old, ignore_errors=True)
 

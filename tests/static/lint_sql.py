@@ -5,6 +5,7 @@ Arguments are sqlfluff's: `python tests/static/lint_sql.py lint dbt_project/mode
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from jinja2 import Environment
@@ -26,4 +27,5 @@ def compile_once(self: Environment, source: Any, *arguments: Any, **options: Any
 
 if __name__ == "__main__":
     Environment.compile = compile_once  # type: ignore[method-assign]
+    gc.set_threshold(200_000, 50, 50)
     cli()

@@ -93,7 +93,7 @@ def _nights(settings: Settings, asked: date | None) -> list[date]:
 
 def _one(settings: Settings, night: date, console: Any) -> Any:
     from cityperf import night as nights
-    from cityperf import postgres, stack, transform
+    from cityperf import postgres, stack
 
     began = time.monotonic()
     console.print(f"[bold]City Performance Warehouse[/bold] · night {night} · profile {settings.profile}")
@@ -103,7 +103,6 @@ def _one(settings: Settings, night: date, console: Any) -> Any:
             console.print(
                 "starting the stack: PostgreSQL, portal, Airflow (logs in " + str(settings.logs) + ")"
             )
-        transform.parse_aside(settings, night)
         stack.up(settings)
         if not postgres_needed:
             postgres.migrate(settings)
