@@ -136,7 +136,7 @@ def _time(path: Path) -> float:
 def put_back(folder: str, receipts: Sequence[Path]) -> None:
     """Receipts beside what was handed in, on the server. One that cannot be put there lies here and went by mail."""
     try:
-        server = server_of(folder)
+        server = server_of(folder) if receipts else None
         if server is None:
             return
         with Link(server, time.monotonic() + TIMEOUT) as link:
