@@ -36,6 +36,7 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 MINIMUM_MAJOR: Final = 15
 MINIMUM_FREE_BYTES: Final = 1 * 1024**3  # a full disk makes PostgreSQL panic: refuse before, not after
 START_ATTEMPTS: Final = 5
+SCRAM_ITERATIONS_SINCE: Final = 16  # major version of PostgreSQL
 _LOCK_KEY: Final = 0x63697479  # 'city': serialises role making and migrations of everyone on one server
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -424,9 +425,6 @@ def _write_configuration(settings: Settings, port: int, launcher: Launcher) -> N
         "min_wal_size": "160MB",
         "checkpoint_timeout": "15min",
         "password_encryption": "scram-sha-256",
-        # Iterations slow down guessing of passwords that people chose. Ours are random, 192 bits: nothing to guess, and
-        # each connection of the default's 4096 costs 6 ms of CPU.
-        "scram_iterations": 1,
         "timezone": "UTC",
         "log_timezone": "UTC",
         "lc_messages": "C",
@@ -436,6 +434,10 @@ def _write_configuration(settings: Settings, port: int, launcher: Launcher) -> N
         "log_min_messages": "warning",
         "default_toast_compression": "pglz",
     }
+    if (data_major(settings) or 0) >= SCRAM_ITERATIONS_SINCE:
+        # Iterations slow down guessing of passwords that people chose. Ours are random, 192 bits: nothing to guess, and
+        # each connection with the default's 4096 costs 6 ms of CPU.
+        options["scram_iterations"] = 1
     text = "# Written by cityperf at each start; changes here are lost.\n"
     text += "".join(f"{name} = '{value}'\n" for name, value in options.items())
     path = data_directory(settings) / "cityperf.conf"
