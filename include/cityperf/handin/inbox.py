@@ -25,6 +25,7 @@ from cityperf.extract.connections import Login, secret, variable
 from cityperf.extract.refusal import Refused
 from cityperf.extract.settled import PAUSE, Stamp, settled
 from cityperf.extract.sftp import HostKey, Link, Server
+from cityperf.landing import Incoming
 
 CONNECTION: Final = "handins"
 TIMEOUT: Final = 300.0  # seconds for one folder
@@ -45,17 +46,6 @@ class _Said(BaseModel):
     passphrase: str | None = None
     port: int = 22
     folder: str = ""
-
-
-class _Arriving:
-    """Bytes on their way into a watched folder; the part of `Incoming` that a download needs."""
-
-    def __init__(self, path: Path) -> None:
-        self.handle, self.size = path.open("wb"), 0
-
-    def write(self, chunk: bytes) -> None:
-        self.handle.write(chunk)
-        self.size += len(chunk)
 
 
 def server_of(folder: str) -> Server | None:
@@ -114,9 +104,8 @@ def bring(settings: Settings, folder: str, wanted: Callable[[str], Any]) -> list
 def _brought(link: Link, name: str, stamp: Stamp, place: Path) -> bool:
     aside = place / f".{name}.{os.getpid()}.{secrets.token_hex(4)}.part"
     try:
-        arriving: Any = _Arriving(aside)
-        with arriving.handle:
-            if not link.download(name, stamp, arriving):
+        with aside.open("wb") as handle:
+            if not link.download(name, stamp, Incoming(handle, aside)):
                 return False
         os.utime(aside, (stamp.mtime, stamp.mtime))
         aside.replace(place / name)
