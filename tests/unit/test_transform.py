@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cityperf.transform import PUBLISH, Plan, choose, fingerprints, model_tree
+from cityperf.transform import PUBLISH, Plan, _selection, choose, fingerprints, model_tree
 
 NIGHT = date(2026, 11, 20)
 
@@ -123,3 +123,22 @@ def test_profiles_never_share_a_fingerprint() -> None:
 @pytest.mark.parametrize("layer", ["staging", "intermediate", "kpis", "marts", "publish"])
 def test_every_layer_has_models(layer: str) -> None:
     assert model_tree()[layer]
+
+
+def test_dbt_is_told_the_shorter_list_and_never_a_test_that_reads_what_is_not_built() -> None:
+    def at(name: str, *parents: str) -> SimpleNamespace:
+        return SimpleNamespace(fqn=["p", name], depends_on=SimpleNamespace(nodes=parents))
+
+    models = {f"model.p.{letter}": letter for letter in "abcd"}
+    both = at("both", "model.p.a", "model.p.d")
+    nodes = {uid: at(name) for uid, name in models.items()}
+    manifest = SimpleNamespace(nodes=nodes | {"test.p.one": at("one", "model.p.a"), "test.p.both": both})
+    assert _selection(manifest, list(models), models) == []
+    assert _selection(manifest, ["model.p.a", "model.p.b", "model.p.c"], models) == [
+        "--exclude",
+        "p.both",
+        "p.d",
+    ]
+    assert _selection(manifest, ["model.p.a"], models) == [
+        "--select", "p.a", "--indirect-selection", "cautious",
+    ]  # fmt: skip
