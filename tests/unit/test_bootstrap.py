@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -15,13 +16,22 @@ from pathlib import Path
 import pytest
 from cityperf.config import ROOT
 
+# In a lock file's tree this stands for uv: it writes down what it was told, and cannot.
+UV = """
+import json, os, sys
+def main():
+    told = {"words": sys.argv[1:], "certificates": os.environ.get("SSL_CERT_FILE")}
+    open(os.environ["TOLD"], "w").write(json.dumps(told))
+    return 2
+"""
+
 
 def make_wheel(folder: Path, name: str, version: str) -> str:
     """A wheel with one module and one command; returns its SHA-256."""
     path = folder / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
     files = {
-        f"{name}.py": f"version = {version!r}\ndef main():\n    print(version)\n",
+        f"{name}.py": UV if name == "uv" else f"version = {version!r}\ndef main():\n    print(version)\n",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/entry_points.txt": f"[console_scripts]\n{name}={name}:main\n",
@@ -179,6 +189,24 @@ def test_a_wheel_that_is_not_the_locked_one_is_refused_with_pips_reason(moved: T
     assert (code, out) == (1, "")
     assert "DO NOT MATCH THE HASHES" in err
     assert "start again" in err
+
+
+def test_uv_is_told_of_the_index_that_pip_uses_and_where_it_cannot_pip_does(
+    moved: Tree, tmp_path: Path
+) -> None:
+    moved.lock(("tiny", "1.0"), ("uv", "0.1"))
+    told = tmp_path / "told.json"
+    code, out, err = moved.run(
+        TOLD=str(told), PIP_CERT="/some/ca.pem", PIP_EXTRA_INDEX_URL="https://one/ https://two/"
+    )
+    assert (code, out.startswith("ran 1.0")) == (7, True), err
+    assert "uv could not" in err
+    said = json.loads(told.read_text())
+    words = " ".join(said["words"])
+    assert "--no-index" in said["words"] and f"--find-links {moved.wheels}" in words
+    assert "--extra-index-url https://one/ --extra-index-url https://two/" in words
+    assert "--require-hashes" in said["words"] and "--no-deps" in said["words"]
+    assert said["certificates"] == "/some/ca.pem"
 
 
 def test_without_a_fitting_python_it_says_which_one_it_needs(tree: Tree, tmp_path: Path) -> None:
