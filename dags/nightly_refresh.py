@@ -9,6 +9,7 @@ from cityperf.config import Settings
 from cityperf.transform import model_tree
 from cityperf_airflow import (
     NIGHT_OPENED,
+    RELEASE_HELD,
     RETRY_POLICY,
     DbtModel,
     ModelTasks,
@@ -84,6 +85,16 @@ def nightly_refresh() -> None:
 
         return night.close_night(Settings.from_env(), night_of(logical_date))
 
+    @task(pool="night", outlets=[RELEASE_HELD])
+    def ask_for_approval(logical_date=None, outlet_events=None) -> None:
+        from airflow.sdk.exceptions import AirflowSkipException
+        from cityperf import night
+
+        number = night.waiting_for_approval(Settings.from_env(), night_of(logical_date))
+        if number is None:
+            raise AirflowSkipException("no release of this night waits for an approval")
+        outlet_events[RELEASE_HELD].extra = {"number": number}
+
     waiting = WaitForSources(task_id="wait_for_sources", pool="night")
     built = transform()
     open_night() >> waiting >> freshness() >> built
@@ -92,7 +103,7 @@ def nightly_refresh() -> None:
             with TaskGroup(layer):
                 for model in models:
                     built >> DbtModel(model=model, pool="models")
-    quality_gate(built) >> publish() >> close_night()
+    quality_gate(built) >> publish() >> close_night() >> ask_for_approval()
 
 
 nightly_refresh()

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 MODEL_STATES = "/model_states"
 NIGHT_OPENED = Asset("cityperf://night/opened")
+RELEASE_HELD = Asset("cityperf://release/held")
 NIGHT = "{{ dag_run.logical_date.astimezone(macros.dateutil.tz.gettz('America/Toronto')).date() }}"
 
 # What will be the same tomorrow is not tried again tonight; what may pass is.
@@ -57,6 +58,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 "cityperf.transform.TransformFailed",
                 "cityperf.errors.GateClosed",
                 "cityperf.errors.NightFailed",
+                "cityperf.publish.approvers.NotAllowed",
             ],
             action=RetryAction.FAIL,
             reason="the same inputs would fail the same way",

@@ -15,6 +15,7 @@ th,td{border-color:#36414d}caption{color:#a9b6c2}.bad{color:#ff9c8f}}
 </style></head><body><h1>Warehouse · {{ profile }}</h1>
 <p>{% if up %}Release {{ up.number }} of night {{ up.night }} is up{% if up.stale_reason %}
  — <span class="bad">stale: {{ up.stale_reason }}</span>{% endif %}.{% else %}Nothing has been released yet.{% endif %}</p>
+{% if asked %}<p class="bad">Release {{ asked.number }} waits for an approval: {{ asked.reason }} (<a href="/warehouse/approvals/{{ asked.number }}">what would change</a>)</p>{% endif %}
 <h2>Nights</h2><table><caption>The last 14 nights</caption><tr><th scope="col">Night</th><th scope="col">State</th>
 <th scope="col" class="n">Release</th><th scope="col" class="n">Seconds</th><th scope="col">Note</th></tr>
 {% for n in nights %}<tr><td>{{ n.night }}</td><td{% if n.state in ("failed", "held") %} class="bad"{% endif %}>{{ n.state }}</td>
@@ -35,7 +36,8 @@ def make_app() -> Any:
     from airflow.api_fastapi.core_api.security import get_user
     from cityperf.config import Settings
     from cityperf.night import board
-    from fastapi import Depends, FastAPI
+    from cityperf.publish.difference_page import path_of
+    from fastapi import Depends, FastAPI, HTTPException
     from fastapi.responses import HTMLResponse
     from jinja2 import Environment
 
@@ -45,5 +47,14 @@ def make_app() -> Any:
     @app.get("/", response_class=HTMLResponse)
     def page() -> str:
         return template.render(**board(Settings.from_env()))
+
+    @app.get("/approvals/{number}", response_class=HTMLResponse)
+    def difference(number: int) -> str:
+        path = path_of(Settings.from_env(), number)
+        if not path.is_file():
+            raise HTTPException(
+                404, f"expected a release that is or was held, found none with number {number}"
+            )
+        return path.read_text("utf-8")
 
     return app

@@ -7,17 +7,19 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from cityperf import postgres
 from cityperf.config import ROOT, Role, Settings
 from psycopg import sql
+from xdist.scheduler import LoadFileScheduling
 
 # Stacks that tests start run the nights that tests ask for; the clock would add tonight's to each of them.
 os.environ["CITYPERF_SCHEDULE"] = "off"
 
-KEPT_SCHEMAS = ("ops", "quarantine", "forecast", "raw", "publish", "publish_next", "reference")
+KEPT_SCHEMAS = ("ops", "quarantine", "forecast", "raw", "publish", "publish_next", "as_of", "reference")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,15 +28,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+# Files of tests that share what their fixtures make, in this order: one home and its nights, one warehouse.
+TOGETHER = {
+    "test_sample_nights.py": "nights",
+    "test_faults.py": "nights",
+    "test_add_source_and_kpi.py": "nights",
+    "test_every_source.py": "sample",
+    "test_own_kpis.py": "sample",
+}
+
+
+class FilesTogether(LoadFileScheduling):
+    """A file of tests stays in one process, and files that share something stay in the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return TOGETHER.get(Path(file).name, file)
+
+
+@pytest.hookimpl(optionalhook=True)  # unknown without xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogether | None:
+    return FilesTogether(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole nights first: when two processes share the files, the short ones fill the gap at the end."""
     rooms = ("e2e", "integration", "browser", "static", "dags", "unit")
 
-    def room(item: pytest.Item) -> int:
+    def place(item: pytest.Item) -> tuple[int, int]:
         name = item.path.relative_to(ROOT / "tests").parts[0]
-        return rooms.index(name) if name in rooms else len(rooms)
+        order = [*TOGETHER].index(item.path.name) if item.path.name in TOGETHER else len(TOGETHER)
+        return rooms.index(name) if name in rooms else len(rooms), order
 
-    items.sort(key=room)
+    items.sort(key=place)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

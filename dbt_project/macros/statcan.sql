@@ -33,3 +33,13 @@
     _row,
     _night
 {%- endmacro %}
+
+{# Statistics Canada's own sign for what its data service tells by a code; '..' also where a figure is missing and no code
+   says why, so that a null is never silent. #}
+{% macro statcan_mark(quality, value) -%}
+    case {{ quality }}
+        when 'not available' then '..' when 'not applicable' then '...' when 'rounded to zero' then '0s'
+        when 'below detection' then '<LOD'
+        else coalesce({{ quality }}, case when {{ value }} is null then '..' end)
+    end
+{%- endmacro %}

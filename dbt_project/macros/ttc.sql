@@ -28,7 +28,7 @@
             nullif(btrim(vehicle), '0') as vehicle,
             row_number() over (
                 partition by
-                    _file_id, date, time, day, {{ line }}, {{ place }}, {{ 'incident, ' if worded }}code,
+                    _period, _file_id, date, time, day, {{ line }}, {{ place }}, {{ 'incident, ' if worded }}code,
                     min_delay, min_gap, {{ bound }}, vehicle
                 order by _row
             )::integer as repeat_number,
@@ -82,4 +82,37 @@
         _period,
         _night
     from cleaned
+{%- endmacro %}
+
+{# The model that keeps the delays of a surface mode by day; what it keeps and forgets is said in periods.sql. #}
+{% macro surface_delays_daily(dataset, staging) -%}
+with standing as (
+    {{ standing_periods(dataset) | indent(4) }}
+),
+
+delays as (
+    select
+        *,
+        not is_repeat and not is_sentinel as is_counted
+    from {{ staging }}
+    where {{ new_periods(dataset) }}
+),
+
+counted as (
+    select
+        delay_date,
+        month_start,
+        count(*) filter (where is_counted and min_delay > 0) as delayed_incidents,
+        count(*) filter (where is_counted and min_delay >= 30) as half_hour_delays,
+        coalesce(sum(min_delay) filter (where is_counted), 0) as delay_minutes,
+        _period
+    from delays
+    group by delay_date, month_start, _period
+)
+
+select
+    counted.*,
+    coalesce(standing.batch_id, 0) as batch_id
+from counted
+left join standing on counted._period = standing.period
 {%- endmacro %}

@@ -14,7 +14,7 @@ def rules(candidate: Candidate) -> list[Rule]:
             check="standings_within_kpis",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
-                "select month_start, kpis, great, below_target from t where great + below_target > kpis"
+                "select score_date, kpis, great, below_target from t where great + below_target > kpis"
             ),
             severity="block",
             owner=OWNER,

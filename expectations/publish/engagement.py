@@ -15,7 +15,7 @@ def rules(candidate: Candidate) -> list[Rule]:
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
                 "select division, method, month_start from t "
-                "where satisfaction is not null and satisfaction_answers < 30"
+                "where satisfaction is not null and coalesce(satisfaction_answers, 0) < 30"
             ),
             severity="block",
             owner=OWNER,

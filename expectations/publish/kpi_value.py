@@ -77,6 +77,19 @@ def rules(candidate: Candidate) -> list[Rule]:
             remedy="give the KPI its entry in models/kpis",
         ),
         Rule(
+            check="person_level_is_city_wide",
+            expectation="UnexpectedRowsExpectation",
+            arguments=sql_rule(
+                "select distinct kpi_id, geography_type from t where geography_type not in ('city', 'country') and exists "
+                "(select from publish_next.kpi as k where k.kpi_id = t.kpi_id and k.privacy_class = 'person_level')"
+            ),
+            severity="block",
+            owner=OWNER,
+            runbook="privacy.md#a-kpi-on-persons-by-area",
+            expected="a KPI of class person_level for the city as a whole only",
+            remedy="its figures by area go into a table of their own that declares `disclosure`",
+        ),
+        Rule(
             check="no_vintage_after_the_night",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(

@@ -14,14 +14,15 @@ def rules(candidate: Candidate) -> list[Rule]:
             check="small_bases_are_suppressed",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
-                "select division, wave_id, question_id, valid_answers from t where valid_answers < 30 and "
-                "(not is_suppressed or coalesce(top_two_share, margin_of_error, change_in_share, z) is not null)"
+                "select division, wave_id, question_id from t where valid_answers between 1 and 29 or "
+                "is_suppressed <> (valid_answers is null) or (is_suppressed and "
+                "coalesce(answers, top_two_share, margin_of_error, effective_base, response_rate, z) is not null)"
             ),
             severity="block",
             owner=OWNER,
             runbook="publish.md#suppression",
-            expected="no figure on fewer than 30 valid answers",
-            remedy="see the survey mart",
+            expected="neither base nor figure on fewer than 30 valid answers",
+            remedy="see `disclosure` of the publish model",
         ),
         Rule(
             check="open_links_are_no_sample",

@@ -14,8 +14,8 @@ def rules(candidate: Candidate) -> list[Rule]:
             check="small_groups_are_suppressed",
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
-                "select division, course, held_year, tested from t "
-                "where tested < 11 and coalesce(pre_score, post_score, score_gain) is not null"
+                "select division, course, held_year from t "
+                "where coalesce(tested, 0) < 11 and coalesce(pre_score, post_score, score_gain) is not null"
             ),
             severity="block",
             owner=OWNER,

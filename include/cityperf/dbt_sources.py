@@ -39,6 +39,12 @@ def age(text: str) -> dict[str, Any]:
     return {"count": int(count) * days, "period": period}
 
 
+def days(text: str) -> int:
+    """The same in whole days, begun ones counted."""
+    limit = age(text)
+    return int(limit["count"]) if limit["period"] == "day" else -(-int(limit["count"]) // 24)
+
+
 def table(contract: dict[str, Any]) -> dict[str, Any]:
     """One dbt source table: description, owner, licence, privacy class, freshness and the named columns."""
     dataset = contract["dataset"]
@@ -63,6 +69,9 @@ def table(contract: dict[str, Any]) -> dict[str, Any]:
                 "licence": contract["licence"],
                 "privacy": contract["privacy"]["class"],
                 "tier": contract["tier"],
+                "connector": contract["extract"]["connector"],
+                "refresh": schedule["refresh"],
+                "promised_days": days(schedule["warn_after"]),
             },
         },
         "columns": columns,

@@ -182,7 +182,10 @@ def who_is_in(settings: Settings, night: date, now: datetime) -> Attendance:
 
 
 def gate(settings: Settings, night: date) -> None:
-    """Let the candidate through, or hold it and raise GateClosed with every blocking message."""
+    """Let the candidate through, or hold it and raise GateClosed with every blocking message.
+
+    What somebody approved in spite of the same messages passes.
+    """
     from cityperf.publish import hold
     from cityperf.quality import check_publish
 
@@ -190,8 +193,9 @@ def gate(settings: Settings, night: date) -> None:
     if verdict.ok:
         return
     reason = "; ".join(result.message for result in verdict.blocking)
-    hold(settings, night, reason)
-    raise GateClosed(f"release held, the last good one stays up: {reason}")
+    outcome = hold(settings, night, reason)
+    if outcome.status == "held":
+        raise GateClosed(f"release held, the last good one stays up: {outcome.reason}")
 
 
 def close_night(settings: Settings, night: date) -> NightState:
@@ -231,6 +235,14 @@ def close_night(settings: Settings, night: date) -> NightState:
     if state == "failed":
         raise NightFailed(f"night {night}: {failure}")
     return state
+
+
+def waiting_for_approval(settings: Settings, night: date) -> int | None:
+    """The number of the night's candidate, if it is held and a person is asked whether it may go up."""
+    from cityperf.publish import approval
+
+    asked = approval.waiting(settings, night)
+    return asked.number if asked else None
 
 
 def _released_by_this_run(connection: Any, night: date, number: int) -> bool:
@@ -347,9 +359,11 @@ def board(settings: Settings, nights: int = 14) -> dict[str, Any]:
     with connect(settings, "publisher") as connection:
         rows = partial(_rows, connection)
         up = rows("select * from ops.release where state = 'released' order by number desc limit 1")
+        asked = rows("select * from ops.approval_request where kind = 'release' and state = 'waiting'")
         return {
             "profile": settings.profile,
             "up": up[0] if up else None,
+            "asked": asked[0] if asked else None,
             "nights": rows(
                 "select night, state, release_number, note, round(extract(epoch from closed_at - opened_at)) as seconds "
                 "from ops.night order by night desc limit %s",

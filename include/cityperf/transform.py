@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from psycopg import sql
+
 from cityperf import dbt_sources, forecast
 from cityperf.config import ROOT, Profile, Settings
 from cityperf.db import connect
@@ -33,10 +35,23 @@ PARSED: Final = ROOT / ".cache" / "dbt"
 KEPT_PARSES: Final = 4
 PUBLISH: Final = "publish_next"
 FORECAST: Final = "forecast"  # a source that is made of marts, in the middle of the run
+DISCLOSURE: Final = frozenset({"disclosure", "disclosure_cell"})  # and so are these tables of ops
+# meta of a model that keeps what it counted of the periods of a raw table, and counts those again that have another batch
+# (macros/periods.sql). What it kept is right as long as it is defined as it was: its fingerprint begins with that.
+PERIODS_OF: Final = "periods_of"
 WHOLE_RUN: Final = "*"  # the row of ops.model_run that stands for the dbt run itself
+# New with each release, a reason for none: the list of releases, and what names the release being built as the one that
+# freezes an edition or restates it.
 OWN_HISTORY: Final = frozenset(
-    {"mart_release", "release"}
-)  # the list of releases: new with each, a reason for none
+    {
+        "mart_release",
+        "release",
+        "report_edition_standing",
+        "report_edition_point",
+        "mart_report_edition_figure",
+        "mart_report_edition",
+    }
+)
 
 
 class TransformFailed(RuntimeError):
@@ -49,12 +64,16 @@ Tell = Callable[[str, str, str | None, float | None], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """Which nodes to build (unique ids), which are up to date, and every node's fingerprint."""
+    """Which nodes to build (unique ids), which are up to date, and every node's fingerprint.
+
+    `afresh` are those of `build` whose table goes first: see PERIODS_OF.
+    """
 
     build: tuple[str, ...]
     fresh: tuple[str, ...]
     fingerprints: dict[str, str]
     release_wanted: bool  # publish_next holds, or will hold after the build, a whole candidate
+    afresh: tuple[str, ...] = ()
 
 
 def target_dir(settings: Settings) -> Path:
@@ -260,7 +279,12 @@ def fingerprints(manifest: Any, versions: Mapping[str, str], night: date, profil
             # Which delivery of a raw table is current, and which rows of it are held, changes with a batch of its own.
             told = source.name == "cursor" or source.schema == "quarantine"
             own = source.name if source.schema == "raw" else "" if told else "ops"
-            version = forecast.METHOD if source.schema == FORECAST else versions.get(own, "")
+            if source.schema == FORECAST:
+                version = forecast.METHOD
+            elif source.schema == "ops" and source.name in DISCLOSURE:
+                version = _disclosure_version()
+            else:
+                version = versions.get(own, "")
             done[unique_id] = _digest(unique_id, version)
             return done[unique_id]
         if unique_id.startswith("macro."):
@@ -270,14 +294,19 @@ def fingerprints(manifest: Any, versions: Mapping[str, str], night: date, profil
             return done[unique_id]
         node = manifest.nodes[unique_id]
         depends = getattr(node, "depends_on", None)
+        config = node.config.to_dict()
+        meta = config.get("meta", {})
         parents = sorted(getattr(depends, "nodes", []) or [])
+        if PERIODS_OF in meta:  # other data sets' batches are nothing to it, and raw's version knows its own
+            parents = [p for p in parents if not p.endswith(".ops.batch")]
         macros = sorted(
             m
             for m in (getattr(depends, "macros", []) or [])
             if not m.startswith(("macro.dbt.", "macro.dbt_postgres."))
         )
-        config = node.config.to_dict()
-        tonight = night.isoformat() if config.get("meta", {}).get("depends_on_night") else ""
+        tonight = night.isoformat() if meta.get("depends_on_night") else ""
+        if "editions" in meta:  # new on each night that one of them waits for
+            tonight = str(sum(str(each["as_of"]) <= night.isoformat() for each in meta["editions"]))
         registry = ""
         if "graph." in (getattr(node, "raw_code", "") or "") or any("registry" in m for m in macros):
             # Reads other nodes' meta: new whenever any of them changes.
@@ -300,7 +329,15 @@ def fingerprints(manifest: Any, versions: Mapping[str, str], night: date, profil
         )
         return done[unique_id]
 
-    return {uid: of(uid) for uid in manifest.nodes if uid.startswith(("model.", "seed."))}
+    prints = {uid: of(uid) for uid in manifest.nodes if uid.startswith(("model.", "seed."))}
+    if versions and (
+        counting := [
+            uid for uid in prints if PERIODS_OF in manifest.nodes[uid].config.to_dict().get("meta", {})
+        ]
+    ):
+        definitions = fingerprints(manifest, {}, night, profile)
+        prints |= {uid: f"{definitions[uid]}:{prints[uid]}" for uid in counting}
+    return prints
 
 
 def choose(
@@ -332,7 +369,14 @@ def choose(
     ):
         build |= publish | history
     wanted = bool(publish & build) or whole
-    return Plan(tuple(sorted(build)), tuple(sorted(set(prints) - build)), dict(prints), wanted)
+    afresh = {
+        uid
+        for uid in build
+        if ":" in prints[uid] and stored.get(name(uid), "").split(":")[0] != prints[uid].split(":")[0]
+    }
+    return Plan(
+        tuple(sorted(build)), tuple(sorted(set(prints) - build)), dict(prints), wanted, tuple(sorted(afresh))
+    )
 
 
 def _parents(manifest: Any, uid: str) -> list[str]:
@@ -340,9 +384,20 @@ def _parents(manifest: Any, uid: str) -> list[str]:
     return list(getattr(depends, "nodes", []) or [])
 
 
-def _after_forecast(manifest: Any) -> set[str]:
-    """The models that stand on forecasts, which are made when all others are built."""
-    found = {uid for uid, source in manifest.sources.items() if source.schema == FORECAST}
+def _disclosure_version() -> str:
+    """What decides about suppression beside the figures: the method, and the classes with their thresholds."""
+    from cityperf.privacy.classes import FILE, METHOD
+
+    return _digest(METHOD, FILE.read_text("utf-8"))
+
+
+def _after_python(manifest: Any) -> set[str]:
+    """The models that stand on forecasts or on what is to be hidden: both are made when all others are built."""
+    found = {
+        uid
+        for uid, source in manifest.sources.items()
+        if source.schema == FORECAST or (source.schema == "ops" and source.name in DISCLOSURE)
+    }
     while more := {
         uid for uid in manifest.nodes if uid not in found and not found.isdisjoint(_parents(manifest, uid))
     }:
@@ -356,7 +411,8 @@ def plan(settings: Settings, night: date, manifest: Any) -> Plan:
         versions = {
             dataset: str(batch)
             for dataset, batch in connection.execute(
-                "select dataset, max(batch_id) from ops.batch where state = 'loaded' group by 1"
+                "select dataset, md5(string_agg(concat_ws(' ', batch_id, periods), ',' order by batch_id)) "
+                "from ops.batch where state = 'loaded' group by 1"
             )
         }
         row = connection.execute(
@@ -395,6 +451,7 @@ def transform(settings: Settings, night: date, tell: Tell | None = None) -> Buil
 
     `tell` hears every state that goes to `ops.model_run`, as it goes there.
     """
+    from cityperf import privacy
     from cityperf.publish import open_candidate
 
     with connect(settings, "transformer", autocommit=True) as reporter:
@@ -413,18 +470,28 @@ def transform(settings: Settings, night: date, tell: Tell | None = None) -> Buil
                 return Built(0, len(todo.fresh), todo.release_wanted, 0.0)
             if any(manifest.nodes[uid].schema == PUBLISH for uid in todo.build):
                 open_candidate(settings, night)
-            after = _after_forecast(manifest)
+            after = _after_python(manifest)
             seconds = 0.0
             if first := [uid for uid in todo.build if uid not in after]:
                 seconds += _run(settings, night, manifest, first, todo.fingerprints, names, state)
             if last := [uid for uid in todo.build if uid in after]:
                 forecast.refresh(settings)
+                privacy.refresh(settings, night)
                 seconds += _run(settings, night, manifest, last, todo.fingerprints, names, state)
             state.write(WHOLE_RUN, "success", seconds=seconds)
             return Built(len(todo.build), len(todo.fresh), todo.release_wanted, seconds)
         except BaseException as error:
             state.write(WHOLE_RUN, "error", str(error)[:2000])
             raise
+
+
+def _drop(settings: Settings, manifest: Any, models: Sequence[str]) -> None:
+    """Takes the tables of models away, so that dbt builds them whole."""
+    with connect(settings, "transformer") as connection:
+        for uid in models:
+            node = manifest.nodes[uid]
+            table = sql.Identifier(node.schema, node.alias or node.name)
+            connection.execute(sql.SQL("drop table if exists {} cascade").format(table))
 
 
 def model_state(settings: Settings, night: date, model: str) -> tuple[str, str]:
@@ -491,6 +558,7 @@ def _run(
                 *_selection(manifest, build, fingerprints),
                 "--exclude-resource-type",
                 "unit_test",
+                "--no-write-json",  # the manifest stands already, and nobody reads what else dbt writes
             ],
             manifest=manifest,
             on_event=on_event,

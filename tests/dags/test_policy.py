@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,11 @@ def dags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_every_contract_has_a_dag_and_there_is_one_night(dags: dict[str, Any]) -> None:
     from cityperf.sources import load_contracts
 
-    assert set(dags) == {f"source__{name}" for name in load_contracts()} | {"nightly_refresh", "backfill"}
+    assert set(dags) == {f"source__{name}" for name in load_contracts()} | {
+        "nightly_refresh",
+        "approve_release",
+        "backfill",
+    }
 
 
 def test_only_the_night_follows_the_clock(dags: dict[str, Any]) -> None:
@@ -92,7 +97,7 @@ def test_dag_files_do_no_work_and_load_nothing_heavy_at_import() -> None:
         def refuse(*a, **k): raise AssertionError("a DAG file opened a database connection")
         psycopg.connect = refuse
         import runpy
-        for name in ("sources", "nightly_refresh", "backfill"):
+        for name in ("sources", "nightly_refresh", "approve_release", "backfill"):
             runpy.run_path(f"dags/{name}.py")
         heavy = [m for m in ("great_expectations", "dbt", "pandas", "pyarrow", "requests_mock") if m in sys.modules]
         assert not heavy, heavy
@@ -116,3 +121,22 @@ def test_import_of_the_dag_folder_takes_no_time_worth_mentioning(dags: dict[str,
     began = time.monotonic()
     DagBag(ROOT / "dags")
     assert time.monotonic() - began < 20
+
+
+def test_only_a_held_release_asks_and_only_approvers_are_asked(dags: dict[str, Any]) -> None:
+    from cityperf_airflow import RELEASE_HELD
+
+    asking = dags["approve_release"]
+    assert [each.uri for each in asking.timetable.asset_condition.objects] == [RELEASE_HELD.uri]
+    decide = asking.get_task("decide")
+    assert type(decide).__name__ == "AskApprovers"
+    assert decide.upstream_task_ids == {"ask"} and decide.downstream_task_ids == {"carry_out"}
+    night = dags["nightly_refresh"].get_task("ask_for_approval")
+    assert [outlet.uri for outlet in night.outlets] == [RELEASE_HELD.uri]
+    assert night.upstream_task_ids == {"close_night"}
+
+
+def test_no_answer_in_time_means_no_and_is_over_before_the_next_night(dags: dict[str, Any]) -> None:
+    decide = dags["approve_release"].get_task("decide")
+    assert decide.defaults == ["Reject"]
+    assert timedelta(hours=8) <= decide.response_timeout < timedelta(days=1)

@@ -89,6 +89,35 @@ def states(summary: dict[str, Any]) -> dict[str, str]:
     return {source["dataset"]: source["state"] for source in summary["sources"]}
 
 
+@dataclass(frozen=True)
+class Released:
+    """A home after its first night, and that night's summary."""
+
+    home: Home
+    summary: dict[str, Any]
+
+
+FIRST_NIGHT = "2026-11-12"
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Released]:
+    """The sample's first night from nothing. Some modules (TOGETHER in tests/conftest.py) share it, one after the other,
+    each with later nights of its own: a first night builds every model, which is most of what a test of nights costs.
+    """
+    home = Home(
+        tmp_path_factory.mktemp("nights"),
+        # Faulty addresses are given up after 20 s instead of minutes.
+        env={"CITYPERF_SCALE": "0.05", "CITYPERF_HTTP_PATIENCE": "20"},
+    )
+    try:
+        code, (summary,) = home.refresh("--night", FIRST_NIGHT)
+        assert (code, summary["state"]) == (0, "released"), summary
+        yield Released(home, summary)
+    finally:
+        home.cityperf("down", timeout=120)
+
+
 @pytest.fixture(scope="module")
 def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A home of the module's own, taken down afterwards. The module may set PROFILE and ENV."""

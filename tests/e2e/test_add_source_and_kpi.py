@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import FEW, ROOT, Home, states
+from tests.e2e.conftest import CORE, ROOT, Home, Released, states
 from tests.potholes import CONTRACT
 
 STAGING = """
@@ -63,15 +63,16 @@ def contents(home: Home) -> dict[Path, bytes]:
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Iterator[Home]:
+def copy(released: Released, tmp_path: Path) -> Iterator[Home]:
+    """A copy of the project that goes on in the home where the project itself was at work."""
     tree = tmp_path / "project"
     shutil.copytree(
         ROOT, tree,
         ignore=shutil.ignore_patterns(".git", ".venv", ".cityperf", "__pycache__", "target", ".mypy_cache", ".ruff_cache"),
     )  # fmt: skip
-    home = Home(
-        tmp_path / "home", env={"CITYPERF_SCALE": "0.02", "CITYPERF_SOURCES": f"{FEW},potholes"}, root=tree
-    )
+    released.home.cityperf("down", timeout=120)
+    env = released.home.env | {"CITYPERF_SOURCES": f"{CORE},potholes"}
+    home = Home(released.home.path, env=env, root=tree)
     yield home
     home.cityperf("down", timeout=120)
 
@@ -110,7 +111,7 @@ def test_a_data_set_and_a_kpi_are_added_without_python(copy: Home) -> None:
     ]
     (drop / "potholes.csv").write_text("Day,Ward,Repaired\n" + "\n".join(rows) + "\n")
 
-    code, (summary,) = copy.refresh("--night", "2026-11-20")
+    code, (summary,) = copy.refresh("--night", "2026-11-17")
     assert code == 0, summary
     assert states(summary)["potholes"] == "loaded"
     published = copy.query(

@@ -27,7 +27,7 @@ import yaml
 from cityperf import stack
 from cityperf.config import ROOT, Settings
 
-from tests.e2e.test_external_postgres import server  # noqa: F401  (a fixture)
+from tests.e2e.test_same_night import server  # noqa: F401  (a fixture)
 
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 PARTS = ("portal", "api-server", "scheduler", "dag-processor", "triggerer", "worker")

@@ -1,31 +1,23 @@
-"""What a night survives: portals that send what portals really send, and everything killed at once in the middle.
+"""What a night survives: portals that send what portals really send.
 
-A fault is refused by name, the other sources go on, nothing loaded is touched; a killed night, run again, ends like one
-that was not.
+A fault is refused by name, the other sources go on, nothing loaded is touched.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import subprocess
-import sys
 import time
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-import psutil
-import psycopg
 import pytest
+from cityperf import stack
+from cityperf.config import Settings
 
-from tests.e2e.conftest import FEW, Home, states
+from tests.e2e.conftest import Home, Released, states
 
 pytestmark = pytest.mark.fault
-ENV = {"CITYPERF_SCALE": "0.03", "CITYPERF_SOURCES": FEW, "CITYPERF_HTTP_PATIENCE": "6"}
-NIGHT, NEXT = "2026-11-20", "2026-11-21"
-ENOUGH = 4  # sources that are in when the lightning strikes; others are still at it
+NEXT, AFTER = "2026-11-14", "2026-11-16"  # a Saturday, on which the feed has nothing new, and a Monday
 
 COUNTS = {
     "bank_of_canada_rates": "raw.bank_of_canada_rates",
@@ -41,50 +33,13 @@ def counts(home: Home) -> dict[str, int]:
     }
 
 
-def files(home: Home) -> dict[str, str]:
-    folder = (home.base / "releases" / "current").resolve()
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def processes_of(home: Path) -> list[psutil.Process]:
-    """Supervisor, database, portal, Airflow and its tasks: every process that names this home, and their children."""
-    found: dict[int, psutil.Process] = {}
-    for process in psutil.process_iter():
-        try:
-            named = process.environ().get("CITYPERF_HOME") == str(home) or any(
-                str(home) in word for word in process.cmdline()
-            )
-            if named and process.pid != os.getpid():
-                found[process.pid] = process
-                found |= {child.pid: child for child in process.children(recursive=True)}
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return list(found.values())
-
-
-def loaded(home: Home) -> int:
-    try:
-        return int(home.one("select count(*) from ops.source_night where state = 'loaded'", role="loader")[0])
-    except (OSError, RuntimeError, KeyError, psycopg.Error):
-        return 0  # the database is not there yet
+@pytest.fixture(scope="module")
+def home(released: Released) -> Home:
+    return released.home
 
 
 @pytest.fixture(scope="module")
-def clean(home: Home) -> tuple[dict[str, Any], dict[str, str]]:
-    """The summary and the files of a night that nothing disturbed."""
-    code, (summary,) = home.refresh("--night", NIGHT)
-    assert code == 0, summary
-    found = files(home)
-    assert found
-    return summary, found
-
-
-@pytest.fixture(scope="module")
-def bad_night(home: Home, clean: object) -> dict[str, Any]:
+def bad_night(home: Home) -> dict[str, Any]:
     before = counts(home)
     faults = {
         "rules": [
@@ -133,36 +88,43 @@ def test_the_next_attempt_mends_itself(home: Home, bad_night: dict[str, Any]) ->
     assert not {"refused", "late", "failed"} & set(states(summary).values())
 
 
-def test_a_night_killed_in_the_middle_ends_like_one_that_was_not(
-    home: Home, clean: tuple[dict[str, Any], dict[str, str]], tmp_path: Path
+def test_a_held_night_asks_in_airflow_and_is_published_when_somebody_says_yes(
+    home: Home, bad_night: dict[str, Any]
 ) -> None:
-    undisturbed, expected = clean
-    home.cityperf("down", timeout=120)
+    """What is up was put there by a rollback, so that the next candidate waits for a person."""
+    [(up,)] = home.query("select max(number) from publish.release")
+    back = home.cityperf("release", "rollback", str(up - 1), "--by", "k.nakamura", "--reason", "a drill")
+    assert back.returncode == 0, back.stderr
+    code, (summary,) = home.refresh("--night", AFTER)
+    assert (code, summary["state"], summary["release"]) == (3, "held", up + 1), summary
 
-    other = Home(tmp_path / "killed", env=ENV)
-    other.path.mkdir(mode=0o755)
-    try:
-        running = subprocess.Popen(
-            [sys.executable, "-m", "cityperf.cli", "refresh", "--night", NIGHT],
-            cwd=other.root, env=other.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        deadline = time.monotonic() + 240
-        while loaded(other) < ENOUGH and time.monotonic() < deadline:
-            time.sleep(0.3)
-        came = loaded(other)
-        victims = processes_of(other.path)
-        for victim in victims:
-            with suppress(psutil.NoSuchProcess):
-                victim.kill()
-        psutil.wait_procs(victims, timeout=30)
-        running.wait(30)
-        assert ENOUGH <= came < len(undisturbed["sources"])
-        assert len(victims) > 5
-        assert not (other.base / "releases" / "current").exists()
+    api = stack.api(Settings(profile="sample", home=home.path))
+    runs = "/dags/approve_release/dagRuns"
+    deadline = time.monotonic() + 180
+    asked: dict[str, Any] = {}
+    while asked.get("state") != "awaiting_input" and time.monotonic() < deadline:
+        time.sleep(1)
+        for run in api.get(runs)["dag_runs"]:
+            asked = api.get(f"{runs}/{quote(run['dag_run_id'])}/taskInstances/decide")
+    assert asked.get("state") == "awaiting_input", asked
+    where = f"{runs}/{quote(asked['dag_run_id'])}"
+    time.sleep(
+        5
+    )  # an answer in the second in which the task is parked looks like a failed worker: it asks again
+    question = api.get(f"{where}/taskInstances/decide/-1/hitlDetails")
+    assert question["subject"] == f"May release {up + 2} go up?"
+    assert [each["id"] for each in question["assigned_users"]] == ["admin"]
+    assert (home.base / "approvals" / f"{up + 2}.html").exists()
 
-        code, (summary,) = other.refresh("--night", NIGHT)
-        assert code == 0, summary
-        assert summary["release"] == 1
-        assert files(other) == expected
-    finally:
-        other.cityperf("down", timeout=120)
+    answer = {"chosen_options": ["Approve"], "params_input": {"reason": "the drill is over"}}
+    api.patch(f"{where}/taskInstances/decide/-1/hitlDetails", answer)
+    deadline = time.monotonic() + 180
+    while api.get(where)["state"] not in ("success", "failed") and time.monotonic() < deadline:
+        time.sleep(1)
+    assert api.get(where)["state"] == "success"
+    assert home.one("select max(number) from publish.release")[0] == up + 2
+    decisions = "select decision, decided_by, note from ops.approval where subject = %s"
+    assert home.query(decisions, f"release {up + 2}", role="publisher") == [
+        ("approved", "m.osei", "the drill is over")
+    ]
+    assert home.cityperf("release", "verify").returncode == 0

@@ -12,10 +12,9 @@ from cityperf.config import Settings
 from cityperf.stack import AirflowApi
 from cityperf.transform import model_tree
 
-from tests.e2e.conftest import Home, states
+from tests.e2e.conftest import FIRST_NIGHT, Home, Released, states
 
-ENV = {"CITYPERF_SCALE": "0.05"}
-NIGHT, NEXT = "2026-11-19", "2026-11-20"
+NIGHT, NEXT = FIRST_NIGHT, "2026-11-13"
 
 
 def tree_hash(folder: Path) -> dict[str, str]:
@@ -27,10 +26,13 @@ def tree_hash(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def first(home: Home) -> dict[str, Any]:
-    code, (summary,) = home.refresh("--night", NIGHT)
-    assert (code, summary["state"]) == (0, "released"), summary
-    return summary
+def home(released: Released) -> Home:
+    return released.home
+
+
+@pytest.fixture(scope="module")
+def first(released: Released) -> dict[str, Any]:
+    return released.summary
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +166,24 @@ def test_the_next_night_restates_and_keeps_what_was_known(home: Home, tomorrow: 
     seen = home.query("select vintage::text, release_number from publish.vintage order by 1")
     assert seen == [(NIGHT, 1), (NEXT, 2)]
     assert "unchanged" in states(tomorrow).values()
+
+
+def test_an_edition_keeps_its_figures_and_shows_what_the_next_night_restated(
+    home: Home, tomorrow: dict[str, Any]
+) -> None:
+    editions = home.query(
+        "select release_number, kpis > 0, figures <= kpis from publish.report_edition order by 1"
+    )
+    assert editions == [(1, True, True), (2, True, True)], "the second is of the second night's date"
+    untrue = home.query(
+        "select f.edition_id, f.kpi_id, r.cause, f.restatement_cause from publish.report_edition_figure as f "
+        "join publish.restatement as r using (kpi_id, geography_type, geography_code, period_grain, period_start) "
+        "join publish.report_edition as e using (edition_id) "
+        "where e.release_number = 1 and r.release_number = 2 "
+        "and (f.value, f.latest_value, f.restatement_cause, f.restated_in_release) "
+        "is distinct from (r.old_value, r.new_value, r.cause, 2)"
+    )
+    assert untrue == []
 
 
 def test_a_number_walks_back_to_its_landed_file(home: Home, tomorrow: dict[str, Any]) -> None:

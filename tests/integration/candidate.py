@@ -110,6 +110,50 @@ def on_trial(kpi_id: str, mean_error: str, *, is_shown: bool) -> Row:
     return {"kpi_id": kpi_id, "kpi_version": 1, **trial, **area}
 
 
+def edition(edition_id: str, **more: Any) -> Row:
+    """An edition of February 2024 that release 1 froze."""
+    text = dict.fromkeys(("title_en", "title_fr", "summary_en", "summary_fr"), edition_id)
+    return {
+        "edition_id": edition_id,
+        **text,
+        "period_start": date(2024, 2, 1),
+        "period_end": date(2024, 2, 29),
+        "as_of": NIGHT,
+        "signed_off_by": "City Manager",
+        "signed_off_on": NIGHT,
+        "night": NIGHT,
+        "release_number": 1,
+        **more,
+    }
+
+
+def edition_figure(edition_id: str, kpi_id: str, **more: Any) -> Row:
+    """The city's January 2024 in an edition, neither restated nor redefined."""
+    names = ("section_name_en", "section_name_fr", "name_en", "name_fr", "definition_en", "definition_fr")
+    return {
+        "edition_id": edition_id,
+        "kpi_id": kpi_id,
+        **dict.fromkeys(names, kpi_id),
+        "place": 1,
+        "section_place": 1,
+        "report_section": "customer_service",
+        "dimension": "service_delivery",
+        "unit": "number",
+        "decimals": 0,
+        "direction": "up",
+        "owner": "Transit",
+        "kpi_version": 1,
+        "geography_type": "city",
+        "geography_code": "toronto",
+        "period_grain": "month",
+        "period_start": date(2024, 1, 1),
+        "status": "favourable",
+        "is_restated": False,
+        "is_redefined": False,
+        **more,
+    }
+
+
 def node(level: str, name: str, parent: str | None, attainment: str | None) -> Row:
     """A node of the balanced scorecard, the only one of its parent's that has an attainment."""
     share = None if attainment is None else "1"
@@ -308,6 +352,10 @@ def sound_rows(number: int, night: date = NIGHT, marker: int = 0) -> dict[str, l
                 "url": "https://example.org/cities",
                 "direction": "up",
             },
+        ],
+        "report_edition": [edition("CPR-2024-Q1", kpis=1, figures=1, figures_restated=0)],
+        "report_edition_figure": [
+            edition_figure("CPR-2024-Q1", "2.05", value="53236000", latest_value="53236000")
         ],
         "commitment": [
             {

@@ -26,6 +26,8 @@ from tests.integration.candidate import (
     build_candidate,
     charted,
     comparison,
+    edition,
+    edition_figure,
     expected,
     node,
     on_trial,
@@ -391,7 +393,7 @@ SAFETY: Row = {
 }
 ALL_WRONG: dict[str, list[Row]] = {
     "kpi": [
-        *sound_rows(1)["kpi"],
+        *({**row, "privacy_class": "person_level"} for row in sound_rows(1)["kpi"]),
         {**sound_rows(1)["kpi"][0], "kpi_id": "1.1"},
         {**sound_rows(1)["kpi"][0], "kpi_id": "3.01", "dimension": "weather"},
         {**sound_rows(1)["kpi"][0], "kpi_id": "3.02", "owner": None, "direction": "sideways"},
@@ -408,7 +410,7 @@ ALL_WRONG: dict[str, list[Row]] = {
         value("1.02", date(2024, 1, 1), "NaN"),
         value("1.10", date(2024, 1, 1), "5", is_withdrawn=True),
         value("9.99", date(2024, 1, 1), "5"),
-        value("2.05", date(2024, 1, 1), None),
+        value("2.05", date(2024, 1, 1), None, geography_type="ward", geography_code="01"),
         value("1.02", date(2024, 2, 1), "5", NIGHT + timedelta(days=1)),
         value("1.02", date(2024, 3, 1), "5", period_grain="week"),
     ],
@@ -427,6 +429,21 @@ ALL_WRONG: dict[str, list[Row]] = {
         charted("1.02"),
     ],
     "kpi_view": [{**JANUARY, "kpi_view": "wilson", "view_value": 2, "lower_bound": 0, "upper_bound": 1}],
+    "rollup_reconciliation": [
+        {
+            **without(JANUARY, "geography_type", "geography_code"),
+            "part_type": "ward",
+            "parts_value": parts,
+            "whole_value": 100,
+            "verdict": verdict,
+            "kpi_id": kpi_id,
+        }
+        for kpi_id, parts, verdict in (
+            ("2.05", 99, "differs"),
+            ("1.02", 98, "must_not_be_summed"),
+            ("1.10", 100, "reconciles"),
+        )
+    ],
     "equity_cut": [
         {
             **without(JANUARY, "geography_code"),
@@ -441,7 +458,10 @@ ALL_WRONG: dict[str, list[Row]] = {
     ],
     "composite_index": [{**SAFETY, "arithmetic": 1, "geometric": 2, "harmonic": 3}],
     "composite_component": [{**SAFETY, "component": "crime:assault", "between_goalposts": 2}],
-    "cityscore": [{"month_start": date(2024, 1, 1), "kpis": 1, "great": 1, "below_target": 1}],
+    "quality_grade": [
+        {"origin": "catalogue", "package": "p", "resource": "r", "score": "0.6", "grade": "Silver"},
+    ],
+    "cityscore": [{"score_date": date(2024, 1, 31), "kpis": 1, "great": 1, "below_target": 1}],
     "cityscore_metric": [{**without(JANUARY, "geography_type", "geography_code"), "month_score": "0.805"}],
     "process_improvement": [
         {
@@ -593,6 +613,7 @@ ALL_WRONG: dict[str, list[Row]] = {
             "active_users": 6,
         },
     ],
+    "suppression_log": [{"table_name": "training_result", "measure": "tested", "cells": 2, "hidden": 3}],
     "poc_outcome": [
         {
             "division": "Transit",
@@ -627,6 +648,12 @@ ALL_WRONG: dict[str, list[Row]] = {
         {**sound_rows(1)["benchmark"][1], "period_year": 2017},
     ],
     "report_card": with_first("report_card", rank=10, url=None),
+    "report_edition": [edition("CPR-2024-Q1", kpis=3, as_of=NIGHT + timedelta(days=1))],
+    "report_edition_figure": [
+        edition_figure("CPR-2024-Q1", "2.05", value="10", latest_value="11"),
+        edition_figure("CPR-2023-Q4", "2.05"),
+        edition_figure("CPR-2024-Q1", "1.02", is_restated=True, latest_value="11", restatement_cause="news"),
+    ],
     "commitment": [
         {**sound_rows(1)["commitment"][0], "status": "late"},
         {**sound_rows(1)["commitment"][1], "status": None},
@@ -651,6 +678,7 @@ CAUGHT = {
     "kpi_value.finite_values": "value NaN",
     "kpi_value.withdrawn_has_no_value": "kpi_id 1.10",
     "kpi_value.registered": "kpi_id 9.99",
+    "kpi_value.person_level_is_city_wide": "geography_type ward",
     "kpi_value.values_present": "kpi_id 2.05",
     "kpi_value.no_vintage_after_the_night": "kpi_id 1.02",
     "kpi_value.allowed.period_grain": "'week'",
@@ -665,10 +693,13 @@ CAUGHT = {
     "kpi_signal.suitable_only": "kpi_id 1.02",
     "kpi_forecast_trial.shown_or_said_why": "kpi_id 1.10",
     "kpi_view.interval_around_the_share": "kpi_id 2.05",
+    "rollup_reconciliation.parts_make_the_whole": "parts_value 99",
+    "rollup_reconciliation.not_summed_says_why": "kpi_id 1.02",
     "equity_cut.no_more_areas_than_there_are": "other_areas 100",
     "kpi_revision.revised_within_figures": "figures_revised 2",
     "composite_index.means_keep_their_order": "harmonic 3",
     "composite_component.between_goalposts": "between_goalposts 2",
+    "quality_grade.grade_is_that_of_its_score": "grade Silver",
     "cityscore.standings_within_kpis": "below_target 1",
     "cityscore_metric.scores_are_whole_hundredths": "month_score 0.805",
     "process_improvement.first_time_within_yield": "first_time_yield 0.9",
@@ -693,10 +724,13 @@ CAUGHT = {
     "dimension_scorecard.statuses_add_up": "service_delivery",
     "dimension_scorecard.targets_met_within_set": "targets_met 2",
     "neighbourhood_indicator.rank_within_neighbourhoods": "rank 159",
-    "survey_result.small_bases_are_suppressed": "valid_answers 29",
+    "survey_result.small_bases_are_suppressed": "question_id Q1",
+    "survey_result.small_counts_hidden": "valid_answers of wave_id W1, division Transit, question_id Q1",
     "survey_result.open_links_are_no_sample": "wave_id W2",
     "engagement.small_bases_are_suppressed": "division Transit",
-    "training_result.small_groups_are_suppressed": "tested 10",
+    "engagement.small_counts_hidden": "satisfaction_answers of method Virtual, division Transit",
+    "training_result.small_groups_are_suppressed": "division Transit",
+    "training_result.small_counts_hidden": "tested of course Data, division Transit, held_year 2023",
     "risk.levels_add_up": "open_risks 5",
     "audit_ageing.ages_add_up": "open_recommendations 2",
     "budget_variance.divisions_add_up": "month_start 2024-01-01",
@@ -710,6 +744,8 @@ CAUGHT = {
     "request_response.part_within_whole": "judged 3",
     "action_item_ageing.ages_add_up": "overdue 3",
     "solution_adoption.part_within_whole": "active_users 6",
+    "solution_adoption.small_counts_hidden": "users of month 2024-01-01, division Transit",
+    "suppression_log.part_within_whole": "hidden 3",
     "poc_outcome.outcomes_add_up": "proofs 5",
     "service_savings.part_within_whole": "completed 2",
     "survey_conformance.checks_counted": "checks_missed 1",
@@ -718,6 +754,11 @@ CAUGHT = {
     "benchmark.quartile_1_to_4": "5",
     "benchmark.value_present": "1 of 2 rows",
     "report_card.rank_within_peers": "rank 10",
+    "report_edition.counts_its_figures": "kpis 3",
+    "report_edition.frozen_on_or_after_its_date": "as_of 2024-03-16",
+    "report_edition_figure.allowed.restatement_cause": "'news'",
+    "report_edition_figure.restated_where_it_differs": "latest_value 11",
+    "report_edition_figure.of_an_edition": "edition_id CPR-2023-Q4",
     "report_card.address_present": "1 of 1 rows",
     "commitment.allowed.status": "'late'",
     "commitment.status_present": "1 of 2 rows",
@@ -768,6 +809,23 @@ def test_a_candidate_is_compared_with_the_release_that_is_up(home: Settings) -> 
         build_candidate(home, 2, night=later)
         connection.execute("alter table publish_next.kpi drop column name_fr")
     assert "kpi.columns_kept" in broken(check_publish(home, later))
+
+
+def test_a_frozen_edition_that_reads_otherwise_now_is_held_back(home: Settings) -> None:
+    assert gate_on(home).ok
+    publish.release(home, NIGHT)
+    figures = [edition_figure("CPR-2024-Q1", "2.05", value="53236001", latest_value="53236001")]
+    gate = gate_on(
+        home,
+        NIGHT + timedelta(days=1),
+        report_edition=[edition("CPR-2024-Q1", kpis=1, figures=1, figures_restated=0, signed_off_by="Me")],
+        report_edition_figure=figures,
+    )
+    assert {
+        "report_edition.frozen_stays_frozen",
+        "report_edition_figure.frozen_stays_frozen",
+    } == {each for each in broken(gate) if each.startswith("report_edition")}
+    assert "was 53236000, is_now 53236001" in str([each.found for each in gate.results])
 
 
 def test_a_missing_table_blocks(home: Settings) -> None:

@@ -26,6 +26,8 @@ from cityperf.config import ROOT, Settings
 from cityperf.load import ensure_raw_tables
 from cityperf.quality.gate import TABLES
 from cityperf.sources import load_contracts
+from cityperf.transform import target_dir
+from jinja2 import Environment
 from psycopg import sql
 
 from tests.conftest import empty_warehouse
@@ -359,6 +361,31 @@ def test_a_composite_index_can_be_worked_out_again_from_its_parts(computed: obje
     assert worst < Decimal("1e-7")
 
 
+def test_skewness_and_kurtosis_are_those_that_coinr_prints(real_data: Path, query: Query) -> None:
+    """kpi-rules 3.7 on the ASEM data: COINr's pages on Treat and qTreat; of two the logarithm (log_CT) as well."""
+    file = real_data / "worked-examples" / "coinr_ASEM_iData.csv"
+    with file.open(encoding="utf-8", newline="") as handle:
+        units = list(csv.DictReader(handle))
+    shapes = Environment().from_string(  # noqa: S701 - SQL
+        (ROOT / "dbt_project" / "macros" / "kpi" / "composite.sql").read_text("utf-8")
+        + "select round({{ sample_skewness('x') }}, 7), round({{ sample_kurtosis('x') }}, 7), {{ has_outliers('x') }}"
+        " from unnest(%s::numeric[]) as x"
+    )
+    printed = {
+        "LPI": ("-0.3042681", "-0.6567514"), "Flights": ("2.1032872", "4.5088794"),
+        "Bord": ("2.1482360", "5.7914905"), "Elec": ("2.2252736", "5.7910268"),
+        "Gas": ("2.8294486", "10.3346494"), "log Flights": ("-0.0950264", "-0.8305217"),
+        "log Goods": ("0.0310400", "-0.8888965"),
+    }  # fmt: skip
+    for name, expected in printed.items():
+        x = [Decimal(unit[name.removeprefix("log ")]) for unit in units]
+        if name.startswith("log "):
+            x = [(each - min(x) + Decimal("0.01") * (max(x) - min(x))).ln() for each in x]
+        ((skewness, kurtosis, outliers),) = query(shapes.render(), (x,))
+        assert (skewness, kurtosis) == (Decimal(expected[0]), Decimal(expected[1])), name
+        assert outliers == (abs(skewness) > 2 and kurtosis > Decimal("3.5")), name
+
+
 def test_the_city_s_residents_turn_its_crimes_into_rates(computed: object, query: Query) -> None:
     """kpi-rules 3.6: counts of the feed by residents of the same year; of Ontario's bankruptcies there is no such rate."""
     rows = query(
@@ -598,6 +625,15 @@ def test_a_measure_that_left_the_feed_stays_with_its_figures(third_night: object
 def test_unlicensed_results_never_reach_a_live_release(third_night: object, query: Query) -> None:
     assert query("select count(*) from publish_next.benchmark") == [(0,)]
     assert query("select count(*) > 50000 from marts.benchmark") == [(True,)]
+
+
+def test_no_target_is_made_of_unlicensed_results_outside_the_sample(
+    third_night: object, warehouse: Settings, query: Query
+) -> None:
+    """ADR 0009: nothing published of a comparison may say what the peers' median is."""
+    compiled = target_dir(warehouse) / "compiled" / "cityperf" / "models" / "marts" / "kpi_target.sql"
+    assert '"marts"."benchmark"' not in compiled.read_text("utf-8")
+    assert query("select count(*) from marts.kpi_target where target_type = 'peer_median'") == [(0,)]
 
 
 def own_kpis() -> list[dict[str, Any]]:

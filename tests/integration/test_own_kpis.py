@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -14,17 +13,13 @@ import psycopg
 import pytest
 import yaml
 from cityperf.config import ROOT, Settings
-from cityperf.load import ensure_raw_tables
-from cityperf.portal import deliver_drops
-from cityperf.sources import load_contracts
+from cityperf.registry import read_registry
+from cityperf.registry.rollup import rolls_up
 
-from tests.conftest import empty_warehouse
 from tests.integration.builds import dbt
-from tests.integration.test_every_source import visit
+from tests.integration.conftest import SECOND, Sample
 from tests.integration.test_kpi_rules import WITHOUT_TESTS
-from tests.integration.test_portal import start
 
-NIGHT = date(2026, 11, 19)
 FEED = {"dashboard_measures", "dashboard_targets", "dashboard_narratives", "dashboard_measure_downloads"}
 # Shares that are no part of a whole: changes may be negative, spending may pass its budget.
 CHANGES = {"NB-POP-01", "QL-CPI-01"}
@@ -33,6 +28,7 @@ OVER_ONE = {"CP-BUD-02"}
 MEDIANS = {"SD-FIR-03", "SD-BLD-01", "SD-PLN-01"}
 # Most of the plan is for the whole city and for no ward.
 CITY_WIDE = {"NB-CAP-01"}
+UNPLACED = "unplaced"
 
 Place = tuple[str, str]
 Figure = tuple[Decimal | None, Decimal, Decimal | None]
@@ -55,31 +51,16 @@ OWN = kpis()
 
 
 @pytest.fixture(scope="module")
-def figures(warehouse: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Figures]:
-    """Identifier → place → period → value, numerator and denominator of one night of the sample."""
-    empty_warehouse(warehouse)
-    contracts = load_contracts()
-    ensure_raw_tables(warehouse, contracts)
-    process, port = start(tmp_path_factory.mktemp("portal"), "sample", scale="0.05")
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("CITYPERF_PORTAL_URL", f"http://127.0.0.1:{port}")
-            names = sorted(FEED.union(*(kpi["sources"] for kpi in OWN.values())))
-            folders = (contracts[name].extract.arguments.get("folder") for name in names)
-            deliver_drops(warehouse, NIGHT, {folder: "" for folder in folders if folder})
-            with ThreadPoolExecutor(max_workers=3) as pool:  # the portal draws one while another is loaded
-                visits = pool.map(lambda name: visit(warehouse, contracts[name], NIGHT), names)
-                bad = {
-                    n: found for n, found in zip(names, visits, strict=True) if isinstance(found, Exception)
-                }
-        assert bad == {}
-    finally:
-        process.kill()
-        process.wait()
-    statuses = dbt(warehouse, NIGHT, "build", *WITHOUT_TESTS, "--select", "+kpi_point")
+def figures(sample: Sample) -> Figures:
+    """Identifier → place → period → value, numerator and denominator after two nights of the sample."""
+    names = sorted(FEED.union(*(kpi["sources"] for kpi in OWN.values())))
+    bad = {name: found for name in names for found in sample.visited(name) if isinstance(found, Exception)}
+    assert bad == {}
+    statuses = dbt(
+        sample.warehouse, SECOND, "build", *WITHOUT_TESTS, "--select", "+mart_rollup_reconciliation"
+    )
     assert set(statuses.values()) <= {"success"}, statuses
-    yield read(warehouse)
-    empty_warehouse(warehouse)
+    return read(sample.warehouse)
 
 
 def read(settings: Settings) -> Figures:
@@ -167,7 +148,9 @@ def test_areas_add_up_to_the_city_but_for_what_has_no_area(figures: Figures, kpi
     total, found = Decimal(0), Decimal(0)
     for period, (_, whole, _) in places["city", "toronto"].items():
         parts = [
-            series[period][1] for (kind, _), series in places.items() if kind in kinds and period in series
+            series[period][1]
+            for (kind, code), series in places.items()
+            if kind in kinds and code != UNPLACED and period in series
         ]
         if parts:
             assert sum(parts) <= whole, period
@@ -180,7 +163,42 @@ def test_wards_and_neighbourhoods_are_covered(figures: Figures) -> None:
     by_kind = {kind: set[str]() for kind in ("ward", "neighbourhood_140", "neighbourhood_158")}
     for kpi_id in OWN:
         for kind, code in figures[kpi_id]:
-            if kind in by_kind:
+            if kind in by_kind and code != UNPLACED:
                 by_kind[kind].add(code)
     assert by_kind["ward"] == {f"{n:02d}" for n in range(1, 26)}
     assert (len(by_kind["neighbourhood_140"]), len(by_kind["neighbourhood_158"])) == (140, 158)
+
+
+def test_parts_with_what_no_part_has_make_the_whole(figures: Figures, sample: Sample) -> None:
+    """Every KPI with areas or divisions is held against the city in every period; only medians say that they cannot be."""
+    with psycopg.connect(sample.warehouse.dsn("transformer")) as db:
+        rows = db.execute(
+            "select kpi_id, part_type, verdict, count(*), sum(unplaced_numerator), bool_and(reason_fr is not null) "
+            "from marts.rollup_reconciliation group by 1, 2, 3"
+        ).fetchall()
+    verdicts = {(kpi_id, part): verdict for kpi_id, part, verdict, *_ in rows}
+    assert len(verdicts) == len(rows), "one verdict a KPI and kind of part"
+    assert {kpi_id for (kpi_id, _), verdict in verdicts.items() if verdict == "must_not_be_summed"} == MEDIANS
+    assert {*verdicts.values()} == {"must_not_be_summed", "reconciles"}
+    assert all(has_reason for *_, verdict, _, _, has_reason in rows if verdict == "must_not_be_summed")
+    areas = {kpi_id for kpi_id in OWN for kind, _ in figures[kpi_id] if kind not in ("city", "country")}
+    assert areas <= {kpi_id for kpi_id, _ in verdicts}
+    assert {part for _, part in verdicts} == {"ward", "neighbourhood_140", "neighbourhood_158", "division"}
+    unplaced = {kpi_id: total for kpi_id, _, _, _, total, _ in rows if total}
+    assert unplaced["NB-CAP-01"] > 0, "what is planned for the whole city"
+
+
+def test_sql_and_python_agree_on_how_kpis_roll_up(figures: Figures, sample: Sample) -> None:
+    """The rule is written twice, for `kpi card` and for `publish.kpi`."""
+    del figures  # the KPIs are built with them
+    with psycopg.connect(sample.warehouse.dsn("transformer")) as db:
+        rows = db.execute(
+            "select kpi_id, rollup_geography, rollup_time, rollup_reason_en, rollup_reason_fr from marts.kpi "
+            "where is_registered"
+        ).fetchall()
+    expected = {}
+    for kpi_id, entry in read_registry().kpis.items():
+        said = rolls_up(entry.definition)
+        reason = (said.reason.en, said.reason.fr) if said.reason else (None, None)
+        expected[kpi_id] = (said.geography, said.time, *reason)
+    assert {kpi_id: tuple(rest) for kpi_id, *rest in rows} == expected

@@ -19,8 +19,9 @@ import pytest
 from cityperf import publish
 from cityperf.config import ROOT, Settings
 from cityperf.db import connect
+from cityperf.publish import garbage
 from cityperf.publish import swap as swapping
-from cityperf.publish.exports import file_sha256
+from cityperf.publish.exports import BUILDING, file_sha256
 from cityperf.publish.failpoints import POINTS
 from cityperf.publish.tables import tables
 
@@ -38,8 +39,9 @@ CONSISTENT = (
 
 
 @pytest.fixture
-def home(clean_warehouse: Settings) -> Iterator[Settings]:
+def home(clean_warehouse: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     write_manifest(clean_warehouse)
+    monkeypatch.setattr(garbage, "KEPT", 0)  # what is kept for a rollback is tried in test_rollback.py
     yield clean_warehouse
     with psycopg.connect(clean_warehouse.dsn("admin"), autocommit=True) as connection:
         connection.execute(
@@ -58,6 +60,7 @@ def run_killed_at(settings: Settings, point: str) -> int:
     """Run a release in a process of its own that dies at `point`; returns its exit code."""
     code = (
         "from datetime import date; from cityperf.config import Settings; from cityperf import publish\n"
+        f"publish.garbage.KEPT = {garbage.KEPT}\n"
         f"settings = Settings(profile={settings.profile!r}, "
         f"home=__import__('pathlib').Path({str(settings.home)!r}), "
         f"database_url={settings.database_url!r})\n"
@@ -92,8 +95,12 @@ def assert_whole_on_disk(settings: Settings, query: Query) -> None:
     assert {path.name: file_sha256(path) for path in folder.iterdir()} == listed
 
 
+# A fixed slice; `./cityperf bench kill-points` dies at every table, file and statement on the way.
+BENCH_ONLY = {"hash.table", "export.file", "swap.statement", "record.files", "record.inputs", "record.nodes"}
+
+
 @pytest.mark.fault
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", [each for each in POINTS if each not in BENCH_ONLY])
 def test_a_kill_at_any_point_leaves_one_whole_release_and_the_next_run_converges(
     home: Settings, query: Query, point: str
 ) -> None:
@@ -102,6 +109,7 @@ def test_a_kill_at_any_point_leaves_one_whole_release_and_the_next_run_converges
     before = state_that_readers_see(home)
     number = publish.open_candidate(home, NIGHT)
     build_candidate(home, number, marker=2)
+    (home.releases / f"{BUILDING}left").mkdir()  # by a run that was killed before, so that there is garbage
 
     assert run_killed_at(home, point) == -signal.SIGKILL
 
@@ -336,6 +344,6 @@ def test_transformer_cannot_touch_what_is_published(home: Settings) -> None:
 def test_failpoints_are_all_named_once() -> None:
     source = "\n".join(p.read_text() for p in (ROOT / "include" / "cityperf" / "publish").glob("*.py"))
     for point in POINTS:
-        assert source.count(f'reached("{point}")') == 1, point
+        assert source.count(f'reached("{point}"') in (1, 2), point  # a rollback passes some as well
     assert len(POINTS) > 10
     assert Path(__file__).exists()

@@ -150,6 +150,13 @@ def test_every_division_has_exactly_one_name_in_use() -> None:
     assert set(current.values()) == {1}
 
 
+def test_wards_are_numbered_without_a_gap_in_both_models() -> None:
+    for count in (25, 44):
+        assert [row["ward_code"] for row in seed(f"wards_{count}")] == [
+            f"{n:02d}" for n in range(1, count + 1)
+        ]
+
+
 def test_metrics_are_made_of_columns_that_are_there() -> None:
     """dbt checks that a metric names a measure, not that the measure's column is in its model."""
     semantic = yaml.safe_load((PROJECT / "models" / "semantic.yml").read_text(encoding="utf-8"))

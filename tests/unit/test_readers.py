@@ -257,6 +257,19 @@ def test_pattern_columns_take_their_names_from_the_header() -> None:
     assert set(layout.new) == {"other"}
 
 
+def test_a_column_may_be_the_nameless_one() -> None:
+    columns = [
+        {"name": "label", "header": [""], "type": "text"},
+        {"name": "toronto", "header": ["Toronto"], "type": "text"},
+    ]
+    agreed = contract(columns)
+    assert find_header(agreed, [["City of Toronto"], ["", "note"], ["", "Toronto", ""]]) == 2
+    layout = match_header(agreed, ["", "Toronto", ""], "x")
+    assert (layout.targets, layout.unnamed) == (("label", "toronto", None), (2,)), (
+        "only the first nameless column"
+    )
+
+
 def test_headers_become_identifiers_that_cannot_collide() -> None:
     assert snake("Cabbagetown-South St. James Town") == "cabbagetown_south_st_james_town"
     assert snake("2024 Amount ($)") == "c_2024_amount"

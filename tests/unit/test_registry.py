@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,8 +21,9 @@ from cityperf.cli import main
 from cityperf.config import ROOT
 from cityperf.registry import NotRegistered, Registry, read_registry
 from cityperf.registry.card import Paragraph, as_html, as_markdown, make_card
-from cityperf.registry.definition import TARGET_KEYS, Dimension, TargetType
+from cityperf.registry.definition import TARGET_KEYS, Dimension, FeedKpi, Kpi, TargetType
 from cityperf.registry.lineage import read_project, upstream
+from cityperf.registry.rollup import rolls_up
 from cityperf.registry.scaffold import USUAL, NotDrafted, draft
 
 from tests.potholes import CONTRACT
@@ -108,7 +112,8 @@ def project(tmp_path: Path) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "seeds").mkdir()
-    shutil.copy(ROOT / "dbt_project" / "seeds" / "objectives.csv", tmp_path / "seeds")
+    for seed in ("objectives.csv", "divisions.csv"):
+        shutil.copy(ROOT / "dbt_project" / "seeds" / seed, tmp_path / "seeds")
     define(tmp_path, KPI)
     define_feed(tmp_path, FEED_KPI)
     return tmp_path
@@ -194,6 +199,15 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"multiplier": 0}, "multiplier:", "found 0"),
     ({"unit": "percent", "multiplier": 100}, "multiplier:", "kept as fractions"),
     ({"owner": ""}, "owner: ''", "owner: expected a text, found nothing"),
+    (
+        {"owner": "Transport Services"},
+        "owner:",
+        "not in seeds/divisions.csv; did you mean 'Transportation Services'?",
+    ),
+    ({"rollup": {"geography": "sum"}}, "geography:", "found 'sum'"),
+    ({"rollup": {"time": "not_additive"}}, "rollup:", "not_additive says why: add `reason`"),
+    ({"rollup": {"time": "ratio", "reason": NOTE}}, "rollup:", "neither geography nor time is not_additive"),
+    ({"rollup": {"time": "not_additive", "reason": {"en": "A median."}}}, "reason:", "reason.fr: is missing"),
     ({"sources": []}, "sources:", "sources:"),
     ({"sources": ["potholes", "potholes"]}, "sources:", "expected each data set once"),
     ({"sources": ["pothole"]}, "sources:", "no contract is named pothole; did you mean 'potholes'?"),
@@ -217,6 +231,14 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"unit": "percent", "target_type": "floor", "target": {"value": 90}}, "value:", "0.9 is 90 per cent"),
     ({"target_type": "historical_baseline"}, NOWHERE, "historical_baseline has years"),
+    ({"target_type": "floor", "target": {"value": 5}}, NOWHERE, "target_note: a target that somebody set"),
+    ({"target_note": NOTE}, "target_note:", "there is none here"),
+    (
+        {"target_type": "peer_median", "crosswalk": {"mbncanada": "PLIB145"}},
+        "target_type:",
+        "needs interval year and crosswalk.mbncanada",
+    ),
+    ({"target_type": "peer_median", "direction": "none"}, "target_type:", "from one side"),
     (
         {
             "target_type": "trajectory",
@@ -300,15 +322,24 @@ def test_a_wrong_definition_is_told_with_its_file_and_line(
         {"lifecycle": {"state": "retired", "since": "2026-01-01", "note": NOTE}},
         {"lifecycle": {"state": "proposed"}, "definition": {"en": "To be written.", "fr": "À rédiger."}},
         {"crosswalk": {"mbncanada": "SWST311T", "iso_37120": "5.1", "report_card": "Cities: air"}},
-        {"target_type": "range", "target": {"low": 1, "high": 3}, "direction": "range"},
-        {"target_type": "service_standard", "target": {"value": 90}},
+        {
+            "target_type": "range",
+            "target": {"low": 1, "high": 3},
+            "target_note": NOTE,
+            "direction": "range",
+        },
+        {"target_type": "service_standard", "target": {"value": 90}, "target_note": NOTE},
         {"target_type": "historical_baseline", "target": {"years": 3}},
         {
             "target_type": "trajectory",
             "target": {"steps": [{"from": "2025-01-01", "value": 2}, {"from": "2026-01-01", "value": 3}]},
+            "target_note": NOTE,
         },
         {"suitable_for_signals": False, "signals": {"reason": NOTE}},
         {"signals": {"basis": "same_season", "rebase": [{"from": "2025-01-01", "reason": NOTE}]}},
+        {"rollup": {"geography": "ratio", "time": "ratio"}},
+        {"rollup": {"time": "not_additive", "reason": NOTE}},
+        {"owner": "Municipal Licensing and Standards"},
     ],
 )
 def test_a_right_definition_passes(project: Path, change: dict[str, Any]) -> None:
@@ -447,6 +478,47 @@ def test_lineage_goes_through_macros_to_the_data_sets(project: Path) -> None:
     assert found.datasets == ("potholes",)
 
 
+def test_every_type_of_target_is_that_of_a_kpi() -> None:
+    """kpi-rules 3.4: all eight types are in use, and what nobody judges has none."""
+    kpis = [entry.definition for entry in read_registry().kpis.values()]
+    assert {kpi.target_type for kpi in kpis if isinstance(kpi, Kpi)} == {*get_args(TargetType)}
+    assert {kpi.target_type for kpi in kpis if isinstance(kpi, Kpi) and kpi.direction == "none"} == {"none"}
+
+
+def test_what_has_a_better_way_has_a_target() -> None:
+    """Open requests have none: of recent months more are open, whatever the service does, so that neither their own past
+    nor a number is a fair one."""
+    kpis = [entry.definition for entry in read_registry().kpis.values()]
+    without = {
+        kpi.id
+        for kpi in kpis
+        if kpi.direction != "none"
+        and (kpi.target_type == "none" if isinstance(kpi, Kpi) else getattr(kpi, "baseline_years", 1) is None)
+    }
+    assert without == {"CS-311-02"}
+
+
+@pytest.mark.real
+def test_a_crosswalk_names_what_is_there(real_data: Path) -> None:
+    """MBNCanada's measures have results in the real files and in the sample; report cards are among the reviewed ones."""
+
+    def column(file: Path, name: str, opened: Callable[..., Any] = open) -> set[str]:
+        with opened(file, "rt", encoding="utf-8", newline="") as handle:
+            return {row[name] for row in csv.DictReader(handle) if row.get("result", "x")}
+
+    results = real_data / "mbncanada" / "mbnc_results_2004-2018.csv.gz"
+    benchmarks = ROOT / "include" / "cityperf" / "portal" / "tables" / "benchmarks.csv"
+    cards = ROOT / "include" / "sources" / "external" / "report_cards.csv"
+    found = [entry.definition.crosswalk for entry in read_registry().kpis.values()]
+    named = [crosswalk for crosswalk in found if crosswalk]
+    measures = {each.mbncanada for each in named if each.mbncanada}
+    assert measures
+    assert measures <= column(results, "measure_number", gzip.open)
+    assert measures <= column(benchmarks, "measure")
+    assert {each.report_card for each in named if each.report_card} <= column(cards, "indicator")
+    assert {each.iso_37120 for each in named if each.iso_37120} <= {"5.1", "5.4"}
+
+
 def test_every_type_of_target_has_its_keys_and_every_dimension_its_usual_place() -> None:
     assert set(TARGET_KEYS) == {*get_args(TargetType)}
     assert set(USUAL) == {*get_args(Dimension)}
@@ -542,6 +614,7 @@ def test_a_card_tells_what_its_files_say(project: Path) -> None:
             "versions": [{"version": 2, "effective": "2026-01-01", "note": NOTE}],
             "target_type": "floor",
             "target": {"value": 12},
+            "target_note": NOTE,
             "crosswalk": {"iso_37120": "5.1"},
         },
     )
@@ -553,6 +626,7 @@ def test_a_card_tells_what_its_files_say(project: Path) -> None:
         "Nids-de-poule que les équipes ont réparés.",
         "| objective | Serve residents on time (customer) |",
         "| target | at least 12 |",
+        f"| who set it | {NOTE['en']} |",
         "ISO 37120 5.1",
         "No release <yet>.",
         "int_potholes (models",
@@ -608,3 +682,57 @@ def test_the_check_needs_neither_dbt_nor_a_database() -> None:
         text=True,
     )
     assert done.stderr.strip().splitlines()[-1] == "[]", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("unit", "flow", "feed", "expected"),
+    [
+        ("number", True, False, ("additive", "additive", None)),
+        ("number", False, False, ("additive", "not_additive", "level")),
+        ("cad", True, True, ("additive", "additive", None)),
+        ("percent", False, False, ("ratio", "ratio", None)),
+        ("percent", False, True, ("not_additive", "not_additive", "finished figure")),
+        ("per_day", True, False, ("additive", "ratio", None)),
+    ],
+)
+def test_how_figures_roll_up_follows_from_unit_and_flow(
+    unit: str, flow: bool, feed: bool, expected: tuple[str, str, str | None]
+) -> None:
+    """Counts add up; a level does not over time; a quotient is put together from its parts, which the feed has not;
+    requests a day share their days, so wards add up."""
+    said = {**(FEED_KPI if feed else KPI), "unit": unit, "flow": flow}
+    found = rolls_up((FeedKpi if feed else Kpi).model_validate(said))
+    assert (found.geography, found.time) == expected[:2]
+    assert (
+        (found.reason is None) if expected[2] is None else (found.reason and expected[2] in found.reason.en)
+    )
+
+
+def test_what_a_kpi_declares_of_its_rollup_comes_first() -> None:
+    declared = {"geography": "not_additive", "time": "not_additive", "reason": NOTE}
+    found = rolls_up(Kpi.model_validate({**KPI, "unit": "days", "rollup": declared}))
+    assert (found.geography, found.time) == ("not_additive", "not_additive")
+    assert found.reason is not None
+    assert found.reason.fr == NOTE["fr"]
+
+
+@pytest.mark.parametrize(
+    ("denominator", "change", "message"),
+    [
+        ("null::numeric", {"unit": "days"}, "the SQL gives no denominator"),
+        ("count(*)::numeric", {}, "the SQL divides, so figures do not add up as number does"),
+        ("null::numeric", {}, ""),
+        ("count(*)::numeric", {"rollup": {"geography": "ratio", "time": "ratio"}}, ""),
+        ("count(*)::numeric", {"unit": "days"}, ""),
+    ],
+)
+def test_a_rollup_fits_what_the_sql_gives(
+    project: Path, denominator: str, change: dict[str, Any], message: str
+) -> None:
+    path = define(project, {**KPI, **change})
+    sql = path.with_suffix(".sql")
+    sql.write_text(
+        SQL.replace("as numerator", f"as numerator,\n    {denominator} as denominator"), encoding="utf-8"
+    )
+    found = said(project)
+    assert message in found if message else found == ""

@@ -473,6 +473,18 @@ def test_snow_is_asked_for_in_winter_only(world: World) -> None:
     assert months and not months & {5, 6, 7, 8, 9}
 
 
+def test_ward_profiles_repeat_their_header_below_a_title_block(portal: SamplePortal, world: World) -> None:
+    book = next(iter(resources(world, "ward-profiles-25-ward-model").values())).content().content()
+    workbook = CalamineWorkbook.from_filelike(io.BytesIO(book))
+    assert workbook.sheet_names == ["2021 One Variable", "2016 Census One Variable"]
+    rows = workbook.get_sheet_by_name("2021 One Variable").to_python()
+    header = ["", "Toronto", *(f"Ward {number}" for number in range(1, 26))]
+    assert [number for number, row in enumerate(rows, 1) if row == header] == [18, 24, 28]
+    label, city, *wards = rows[18]
+    assert label == "Total - Age"
+    assert abs(float(city) - sum(map(float, wards))) <= 25 * 2.5 + 2.5, "each count is rounded to 5"
+
+
 def test_the_city_column_is_the_sum_of_the_neighbourhoods(world: World) -> None:
     text = next(iter(resources(world, "neighbourhood-profiles").values())).content().content().decode()
     rows = list(csv.reader(io.StringIO(text)))

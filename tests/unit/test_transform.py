@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cityperf.transform import PUBLISH, Plan, _selection, choose, fingerprints, model_tree
+from cityperf.transform import PUBLISH, Plan, _after_python, _selection, choose, fingerprints, model_tree
 
 NIGHT = date(2026, 11, 20)
 
@@ -113,6 +113,26 @@ def test_only_a_model_that_says_so_depends_on_the_night() -> None:
     assert changed == {"stg_budget", "kpi"}
 
 
+def test_the_list_of_editions_is_new_on_the_night_that_one_is_due() -> None:
+    due = {"editions": [{"as_of": date(2026, 11, 21)}, {"as_of": date(2027, 2, 12)}]}
+    manifest = project(stg_budget=node("stg_budget", "staging", ["source.p.raw.budget"], meta=due))
+    prints = [
+        fingerprints(manifest, VERSIONS, date(2026, 11, day), "sample")["model.p.stg_budget"]
+        for day in (19, 20, 21, 22)
+    ]
+    assert prints[0] == prints[1] != prints[2] == prints[3]
+
+
+def test_what_names_the_release_being_built_is_built_with_each_and_is_a_reason_for_none() -> None:
+    edition = node("report_edition_standing", "marts", ["source.p.ops.release"])
+    manifest = project(report_edition_standing=edition)
+    before = stored(manifest)
+    quiet = tonight(manifest, VERSIONS, {**before, "report_edition_standing": "old"}, everything(manifest))
+    assert names(quiet) == set()
+    busy = tonight(manifest, {**VERSIONS, "budget": "4"}, before, everything(manifest))
+    assert names(busy) == {"stg_budget", "kpi", "release", "report_edition_standing"}
+
+
 def test_profiles_never_share_a_fingerprint() -> None:
     manifest = project()
     sample = fingerprints(manifest, VERSIONS, NIGHT, "sample")
@@ -142,3 +162,45 @@ def test_dbt_is_told_the_shorter_list_and_never_a_test_that_reads_what_is_not_bu
     assert _selection(manifest, ["model.p.a"], models) == [
         "--select", "p.a", "--indirect-selection", "cautious",
     ]  # fmt: skip
+
+
+def counting(code: str = "select 1") -> SimpleNamespace:
+    """The project whose mart keeps its counts by period and reads the registry of batches."""
+    parents = ["model.p.stg_delays", "source.p.ops.batch"]
+    manifest = project(
+        delays=node(
+            "delays", "marts", parents, code, meta={"periods_of": "delays"}, materialized="incremental"
+        )
+    )
+    manifest.sources["source.p.ops.batch"] = SimpleNamespace(name="batch", schema="ops")
+    return manifest
+
+
+def test_counts_kept_by_period_are_new_with_their_own_data_set_only_and_go_on_from_what_stands() -> None:
+    manifest = counting()
+    before, there = stored(manifest), everything(manifest)
+    other = tonight(manifest, {**VERSIONS, "budget": "4", "ops": "y"}, before, there)
+    own = tonight(manifest, {**VERSIONS, "delays": "8", "ops": "z"}, before, there)
+    assert "delays" not in names(other)
+    assert "delays" in names(own) and own.afresh == ()
+
+
+def test_counts_kept_by_period_are_made_afresh_when_defined_anew_or_left_unfinished() -> None:
+    manifest = counting()
+    before, there = stored(manifest), everything(manifest)
+    unfinished = {model: print_ for model, print_ in before.items() if model != "delays"}
+    assert tonight(counting("select 2"), VERSIONS, before, there).afresh == ("model.p.delays",)
+    assert tonight(manifest, VERSIONS, unfinished, there).afresh == ("model.p.delays",)
+
+
+def test_what_is_hidden_is_decided_after_the_marts_and_is_no_news_by_itself() -> None:
+    published = node("kpi", PUBLISH, ["model.p.delays", "model.p.mart_disclosure"])
+    manifest = project(
+        mart_disclosure=node("mart_disclosure", "marts", ["source.p.ops.disclosure"]), kpi=published
+    )
+    manifest.sources["source.p.ops.disclosure"] = SimpleNamespace(name="disclosure", schema="ops")
+    after = _after_python(manifest)
+    assert {"model.p.mart_disclosure", "model.p.kpi"} <= after
+    assert "model.p.delays" not in after
+    before = stored(manifest)
+    assert not tonight(manifest, VERSIONS | {"ops": "y"}, before, everything(manifest)).build

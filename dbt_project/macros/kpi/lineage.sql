@@ -43,14 +43,30 @@
         as declared (subject_type text, subject text, dataset text)
 {%- endmacro %}
 
-{# Rows about the data sets as their contracts describe them, whether or not they ever delivered. #}
+{# Rows about the data sets as their contracts describe them, whether or not they ever delivered; with how many of the
+   columns that staging gives them are described, and under how many tags they stand. #}
 {% macro dataset_registry_rows() -%}
     {%- set rows = [] -%}
+    {%- set staged = {} -%}
+    {%- for node in (graph.nodes.values() if execute else [])
+        if node.resource_type == 'model' and node.schema == 'staging' -%}
+        {%- for parent in node.depends_on.nodes if parent in graph.sources -%}
+            {%- set known = staged.get(parent, {'columns': 0, 'described': 0, 'tags': 0}) -%}
+            {%- set described = node.columns.values() | selectattr('description') | list | length -%}
+            {%- do staged.update({parent: {
+                'columns': known.columns + node.columns | length, 'described': known.described + described,
+                'tags': known.tags + node.tags | length,
+            }}) -%}
+        {%- endfor -%}
+    {%- endfor -%}
     {%- for source in (graph.sources.values() if execute else []) if source.source_name == 'raw' -%}
         {%- set meta = source.config.meta or source.meta or {} -%}
+        {%- set known = staged.get(source.unique_id, {}) -%}
         {%- do rows.append({
             'dataset': source.name, 'description': source.description, 'owner': meta.owner, 'steward': meta.steward,
-            'licence': meta.licence, 'privacy_class': meta.privacy, 'tier': meta.tier,
+            'licence': meta.licence, 'privacy_class': meta.privacy, 'tier': meta.tier, 'connector': meta.connector,
+            'refresh': meta.refresh, 'promised_days': meta.promised_days, 'columns_staged': known.columns,
+            'columns_described': known.described, 'tags': known.tags,
         }) -%}
     {%- endfor -%}
     select
@@ -60,10 +76,18 @@
         steward,
         licence,
         privacy_class,
-        tier
+        tier,
+        connector,
+        refresh,
+        promised_days,
+        coalesce(columns_staged, 0) as columns_staged,
+        coalesce(columns_described, 0) as columns_described,
+        coalesce(tags, 0) as tags
     from jsonb_to_recordset({{ as_jsonb(rows | sort(attribute='dataset')) }})
         as described (
-            dataset text, description text, owner text, steward text, licence text, privacy_class text, tier integer
+            dataset text, description text, owner text, steward text, licence text, privacy_class text, tier integer,
+            connector text, refresh text, promised_days integer, columns_staged integer, columns_described integer,
+            tags integer
         )
 {%- endmacro %}
 

@@ -68,6 +68,10 @@
         definition #>> '{kpi, direction}' as direction,
         definition #>> '{kpi, interval}' as period_grain,
         (definition #>> '{kpi, flow}')::boolean as is_flow,
+        definition #>> '{kpi, rollup, geography}' as rollup_geography,
+        definition #>> '{kpi, rollup, time}' as rollup_time,
+        definition #>> '{kpi, rollup, reason, en}' as rollup_reason_en,
+        definition #>> '{kpi, rollup, reason, fr}' as rollup_reason_fr,
         (definition #>> '{kpi, thresholds, period}')::numeric as threshold_period,
         (definition #>> '{kpi, thresholds, year}')::numeric as threshold_year,
         (definition #>> '{kpi, thresholds, target}')::numeric as threshold_target,
@@ -75,7 +79,10 @@
         (definition #>> '{kpi, target, value}')::numeric as target_value,
         (definition #>> '{kpi, target, low}')::numeric as target_low,
         (definition #>> '{kpi, target, high}')::numeric as target_high,
-        (definition #>> '{kpi, target, years}')::integer as target_baseline_years,
+        coalesce(definition #>> '{kpi, target, years}', definition #>> '{kpi, baseline_years}')::integer
+            as target_baseline_years,
+        definition #>> '{kpi, target_note, en}' as target_note_en,
+        definition #>> '{kpi, target_note, fr}' as target_note_fr,
         (definition #>> '{kpi, multiplier}')::numeric as multiplier,
         definition #>> '{kpi, owner}' as owner,
         definition #>> '{kpi, steward}' as steward,
@@ -165,4 +172,9 @@
         target_value
     from jsonb_to_recordset({{ as_jsonb(found | sort(attribute='kpi_id')) }})
         as planned (kpi_id text, starts_on date, target_value numeric)
+{%- endmacro %}
+
+{# The reviewed list of editions that stands in the YAML of the model that asks, as jsonb. #}
+{% macro listed_editions() -%}
+    {{ as_jsonb((model.config.meta or {}).get('editions', []) if execute else []) }}
 {%- endmacro %}

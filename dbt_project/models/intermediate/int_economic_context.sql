@@ -1,3 +1,4 @@
+-- A figure that its publisher marks stays a row, with the mark and without a value where none was published.
 select
     'v' || vector_id as indicator,
     'Statistics Canada' as publisher,
@@ -5,6 +6,7 @@ select
     reference_period as period_start,
     avg(scaled_value) as value,
     count(scaled_value) as observations,
+    max({{ statcan_mark('quality', 'scaled_value') }}) as mark,
     max(_file_id) as _file_id
 from {{ ref('stg_statcan__indicators') }}
 where is_latest and period_grain in ('month', 'quarter', 'year')
@@ -17,6 +19,7 @@ select
     month_start as period_start,
     avg(value) as value,
     count(value) as observations,
+    null::text as mark,
     max(_file_id) as _file_id
 from {{ ref('stg_bank_of_canada__rates') }}
 group by series, month_start

@@ -9,9 +9,17 @@ select
     'ward' as geography_type,
     ward_code as geography_code,
     ward_name as geography_name,
-    '2018-08-07'::date as valid_from,
+    {{ last_day_of_44_wards() }} + 1 as valid_from,
     null::date as valid_to
 from {{ ref('wards_25') }}
+union all
+select
+    'ward_44' as geography_type,
+    ward_code as geography_code,
+    ward_name as geography_name,
+    null::date as valid_from,
+    {{ last_day_of_44_wards() }} as valid_to
+from {{ ref('wards_44') }}
 union all
 select
     'neighbourhood_140' as geography_type,

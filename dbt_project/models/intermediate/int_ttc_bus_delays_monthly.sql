@@ -1,15 +1,12 @@
-with delays as (
-    select
-        *,
-        not is_repeat and not is_sentinel as is_counted
-    from {{ ref('stg_ttc__bus_delays') }}
+with days as (
+    select * from {{ ref('int_ttc_bus_delays_daily') }}
 )
 
 select
     month_start,
     max(max(delay_date)) over () as newest_day,
-    count(*) filter (where is_counted and min_delay > 0) as delayed_incidents,
-    count(*) filter (where is_counted and min_delay >= 30) as half_hour_delays,
-    coalesce(sum(min_delay) filter (where is_counted), 0) as delay_minutes
-from delays
+    sum(delayed_incidents)::bigint as delayed_incidents,
+    sum(half_hour_delays)::bigint as half_hour_delays,
+    sum(delay_minutes)::bigint as delay_minutes
+from days
 group by month_start

@@ -1,23 +1,19 @@
--- Cause codes begin with the part of the system: E trains, P plant, S security, T operations, M everything else.
-with delays as (
-    select
-        *,
-        not is_repeat and not is_sentinel as is_counted
-    from {{ ref('stg_ttc__subway_delays') }}
+with days as (
+    select * from {{ ref('int_ttc_subway_delays_daily') }}
 )
 
 select
     month_start,
     line_code,
     max(max(delay_date)) over () as newest_day,
-    count(*) as records,
-    count(*) filter (where is_repeat) as repeats,
-    count(*) filter (where not is_repeat) as incidents,
-    count(*) filter (where is_counted and min_delay > 0) as delayed_incidents,
-    count(*) filter (where is_counted and min_delay >= 15) as long_delays,
-    coalesce(sum(min_delay) filter (where is_counted), 0) as delay_minutes,
-    count(*) filter (where is_sentinel and not is_repeat) as sentinels,
-    count(*) filter (where is_counted and min_delay > 0 and code like 'S%') as security_delays,
-    count(*) filter (where is_counted and min_delay > 0 and code ~ '^[EP]') as equipment_delays
-from delays
+    sum(records)::bigint as records,
+    sum(repeats)::bigint as repeats,
+    sum(incidents)::bigint as incidents,
+    sum(delayed_incidents)::bigint as delayed_incidents,
+    sum(long_delays)::bigint as long_delays,
+    sum(delay_minutes)::bigint as delay_minutes,
+    sum(sentinels)::bigint as sentinels,
+    sum(security_delays)::bigint as security_delays,
+    sum(equipment_delays)::bigint as equipment_delays
+from days
 group by month_start, line_code

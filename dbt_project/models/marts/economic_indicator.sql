@@ -10,7 +10,8 @@ select
     indicators.period_start,
     trim_scale(round(indicators.value, 10)) as value,
     trim_scale(round(earlier.value, 10)) as last_year_value,
-    trim_scale(round((indicators.value / nullif(earlier.value, 0) - 1) * 100, 6)) as change_percent
+    trim_scale(round((indicators.value / nullif(earlier.value, 0) - 1) * 100, 6)) as change_percent,
+    indicators.mark
 from indicators
 left join indicators as earlier
     on

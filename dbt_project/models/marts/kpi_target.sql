@@ -64,7 +64,8 @@ constants as (
     where kpis.target_type in ('floor', 'ceiling', 'service_standard', 'range')
 ),
 
--- Mean of the figures of the years before; only a full set of years is a baseline.
+-- Mean of the figures of the years before, of the same season where the KPI is charted by season; only a full set of
+-- years is a baseline.
 baselines as (
     select
         points.kpi_id,
@@ -84,6 +85,10 @@ baselines as (
             and points.geography_type = earlier.geography_type
             and points.geography_code = earlier.geography_code
             and earlier.period_year between points.period_year - kpis.target_baseline_years and points.period_year - 1
+            and (
+                kpis.signal_basis <> 'same_season'
+                or extract(month from points.period_start) = extract(month from earlier.period_start)
+            )
     where earlier.value is not null
     group by
         points.kpi_id,
@@ -93,6 +98,35 @@ baselines as (
         points.period_start,
         kpis.target_baseline_years
     having count(distinct earlier.period_year) = kpis.target_baseline_years
+),
+
+-- Median of those that reported the same measure for the year, the City among them. Results come a year after the year
+-- they are of: until then, and at most two years, the last known median stands. Outside the sample the results have no
+-- licence, and a target made of them would keep every table with a comparison from leaving the warehouse (ADR 0009).
+peer_medians as (
+    {% if profile() == 'sample' %}
+        select distinct on (points.kpi_id, points.period_start)
+            points.kpi_id,
+            points.geography_type,
+            points.geography_code,
+            points.period_grain,
+            points.period_start,
+            'peer_median' as target_type,
+            benchmarks.median as target_value,
+            null::numeric as target_low,
+            null::numeric as target_high
+        from points
+        inner join kpis on points.kpi_id = kpis.kpi_id and kpis.target_type = 'peer_median'
+        inner join {{ ref('mart_benchmark') }} as benchmarks
+            on
+                kpis.mbncanada_measure = benchmarks.measure_code
+                and benchmarks.period_year between points.period_year - 2 and points.period_year
+        where points.geography_type = 'city'
+        order by points.kpi_id, points.period_start, benchmarks.period_year desc
+    {% else %}
+        select * from baselines
+        where false
+    {% endif %}
 )
 
 select * from trajectories
@@ -100,5 +134,7 @@ union all
 select * from planned
 union all
 select * from constants
+union all
+select * from peer_medians
 union all
 select * from baselines

@@ -1,7 +1,8 @@
 -- The parts of each composite index, per area and year: the figure, the figure after outliers were treated, and every
--- normalisation of it, so that the index can be worked out again. Outliers: while |skewness| > 2 and kurtosis > 3.5 the
--- outermost figures are set to the next ones, five times at most; if that does not do, a logarithm of the figures is used.
-with components as (
+-- normalisation of it, so that the index can be worked out again. Outliers are treated as the R package COINr does by
+-- default: while |skewness| > 2 and kurtosis > 3.5 the outermost figures are set to the next ones, five figures at most; if
+-- that does not do, the logarithm log(x - min + 0.01 (max - min)) of the untreated figures is used (its log_CT).
+with recursive components as (
     select
         parts.index_code,
         parts.component,
@@ -75,110 +76,112 @@ drawn as (
     where figures.value is not null
 ),
 
-shaped as (
+sets as (
     select
         index_code,
         component,
         period_year,
-        coalesce({{ sample_skewness('value') }}, 0) as skewness,
-        {{ has_outliers('value') }} as has_outliers
+        array_agg(value) as figures,
+        min(value) as lowest,
+        max(value) as highest
     from drawn
     group by index_code, component, period_year
 ),
 
-ranked as (
+-- Step 0 leaves the figures as they are. Each further step sets the outermost, those already set among them, to the next
+-- figure inwards: at the top where the skew is to the top, else at the bottom. No step begins once five are set.
+winsorised as (
     select
-        drawn.*,
-        -- The outermost figures come first, on the side of the long tail.
-        dense_rank() over (
-            partition by drawn.index_code, drawn.component, drawn.period_year
-            order by case when shaped.skewness > 0 then -drawn.value else drawn.value end
-        ) as place,
-        shaped.skewness > 0 as is_tail_high,
-        shaped.has_outliers
-    from drawn
-    inner join shaped
-        on
-            drawn.index_code = shaped.index_code
-            and drawn.component = shaped.component
-            and drawn.period_year = shaped.period_year
+        sets.*,
+        0 as step,
+        0::bigint as figures_set,
+        shape.skewness,
+        shape.has_outliers
+    from sets
+    cross join
+        lateral (
+            select
+                coalesce({{ sample_skewness('figure') }}, 0) as skewness,
+                {{ has_outliers('figure') }} as has_outliers
+            from unnest(sets.figures) as figure
+        ) as shape
+    union all
+    select
+        winsorised.index_code,
+        winsorised.component,
+        winsorised.period_year,
+        winsorised.figures,
+        edges.lowest,
+        edges.highest,
+        winsorised.step + 1 as step,
+        shape.figures_set,
+        shape.skewness,
+        shape.has_outliers
+    from winsorised
+    cross join
+        lateral (
+            select
+                case
+                    when winsorised.skewness >= 0 then winsorised.lowest
+                    else min(figure) filter (where figure > winsorised.lowest)
+                end as lowest,
+                case
+                    when winsorised.skewness < 0 then winsorised.highest
+                    else max(figure) filter (where figure < winsorised.highest)
+                end as highest
+            from unnest(winsorised.figures) as figure
+        ) as edges
+    cross join
+        lateral (
+            select
+                count(*) filter (where figure not between edges.lowest and edges.highest) as figures_set,
+                coalesce({{ sample_skewness('inside') }}, 0) as skewness,
+                {{ has_outliers('inside') }} as has_outliers
+            from unnest(winsorised.figures) as figure
+            cross join lateral (select least(greatest(figure, edges.lowest), edges.highest) as inside) as trimmed
+        ) as shape
+    where winsorised.has_outliers and winsorised.figures_set < 5
 ),
 
--- Step 0 leaves the figures as they are; in steps 1 to 5 the outermost are set to the one at the next place.
-edges as (
-    select distinct
-        index_code,
-        component,
-        period_year,
-        place - 1 as step,
-        value as edge
-    from ranked
-    where place = 1 or (has_outliers and place <= 6)
-),
-
-trimmed as (
-    select
-        ranked.*,
-        edges.step,
-        case
-            when ranked.is_tail_high then least(ranked.value, edges.edge)
-            else greatest(ranked.value, edges.edge)
-        end as trimmed_value
-    from ranked
-    inner join edges
-        on
-            ranked.index_code = edges.index_code
-            and ranked.component = edges.component
-            and ranked.period_year = edges.period_year
-),
-
-judged as (
-    select
+steps as (
+    select distinct on (index_code, component, period_year)
         index_code,
         component,
         period_year,
         step,
-        {{ has_outliers('trimmed_value') }} as has_outliers
-    from trimmed
-    group by index_code, component, period_year, step
+        lowest,
+        highest,
+        has_outliers
+    from winsorised
+    order by index_code, component, period_year, step desc
 ),
 
-steps as (
-    select
-        index_code,
-        component,
-        period_year,
-        min(step) filter (where not has_outliers) as step
-    from judged
-    group by index_code, component, period_year
-),
-
+-- The logarithm is of the figures as they were, shifted by a hundredth of their range above the lowest.
 treated as (
     select
-        trimmed.*,
+        drawn.*,
         case
-            when steps.step is null then 'logarithm'
+            when steps.has_outliers then 'logarithm'
             when steps.step = 0 then 'none'
             else 'winsorised'
         end as treatment,
         case
-            when steps.step is null
+            when steps.has_outliers
                 then round(
                     ln(
-                        trimmed.value - min(trimmed.value) over same_set
-                        + 0.01 * (max(trimmed.value) over same_set - min(trimmed.value) over same_set)
+                        drawn.value - min(drawn.value) over same_set
+                        + 0.01 * (max(drawn.value) over same_set - min(drawn.value) over same_set)
                     ), 10
                 )
-            else trimmed.trimmed_value
+            else least(greatest(drawn.value, steps.lowest), steps.highest)
         end as treated_value
-    from trimmed
+    from drawn
     inner join steps
         on
-            trimmed.index_code = steps.index_code
-            and trimmed.component = steps.component
-            and trimmed.period_year = steps.period_year
-            and trimmed.step = coalesce(steps.step, 0)
-    window same_set as (partition by trimmed.index_code, trimmed.component, trimmed.period_year)
+            drawn.index_code = steps.index_code
+            and drawn.component = steps.component
+            and drawn.period_year = steps.period_year
+    window same_set as (partition by drawn.index_code, drawn.component, drawn.period_year)
 ),
 
 directed as (

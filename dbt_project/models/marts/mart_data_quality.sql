@@ -32,6 +32,13 @@ loads as (
     group by dataset
 ),
 
+-- The newest night that brought anything of any data set: what is late is late as of then, so that a night without
+-- news changes nothing.
+newest as (
+    select max(night) as night
+    from batches
+),
+
 held_rows as (
     select
         dataset,
@@ -63,9 +70,9 @@ latest_checks as (
     where results.border = 'landing'
     union all
     select
-        newest.dataset,
-        newest.border,
-        newest.status
+        latest.dataset,
+        latest.border,
+        latest.status
     from (
         select distinct on (subject, suite, check_name)
             subject as dataset,
@@ -74,7 +81,7 @@ latest_checks as (
         from {{ source('ops', 'check_result') }}
         where border = 'freshness'
         order by subject, suite, check_name, night desc, check_result_id desc
-    ) as newest
+    ) as latest
 ),
 
 checks as (
@@ -99,6 +106,8 @@ select
     datasets.privacy_class,
     datasets.tier,
     loads.last_delivery_night,
+    loads.last_delivery_night + datasets.promised_days as next_delivery_due_on,
+    greatest(newest.night - loads.last_delivery_night - datasets.promised_days, 0) as late_by_days,
     coalesce(loads.files, 0)::integer as files,
     coalesce(loads.rows_loaded, 0)::bigint as rows_loaded,
     coalesce(held_rows.rows_held, 0)::bigint as rows_quarantined,
@@ -116,6 +125,7 @@ select
         else 'fresh'
     end as freshness_state
 from datasets
+cross join newest
 left join loads on datasets.dataset = loads.dataset
 left join held_rows on datasets.dataset = held_rows.dataset
 left join held_files on datasets.dataset = held_files.dataset

@@ -1,5 +1,7 @@
 -- Every area that a figure may be about. Each lies in the area named as its parent; the two neighbourhood models cover the
--- same ground and do not lie in wards.
+-- same ground and do not lie in wards, nor do the two models of wards lie in each other. A former area has a successor
+-- where one of today covers the same ground: so do 124 of the 140 neighbourhoods and none of the 44 wards, for which no
+-- conversion is published.
 with areas as (
     select
         geography_type,
@@ -15,6 +17,16 @@ with areas as (
         'Canada' as geography_name,
         null::date as valid_from,
         null::date as valid_to
+),
+
+successors as (
+    select
+        code_140,
+        min(relation) as relation,
+        bool_and(is_comparable) as is_comparable,
+        min(code_158) as code_158
+    from {{ ref('int_neighbourhood_conformance') }}
+    group by code_140
 )
 
 select
@@ -31,6 +43,12 @@ select
         when 'city' then 'canada'
         else 'toronto'
     end as parent_code,
+    case
+        when areas.geography_type = 'ward_44' then 'no_conversion'
+        when areas.geography_type = 'neighbourhood_140' then successors.relation
+    end as succession,
+    case when successors.is_comparable then 'neighbourhood_158' end as successor_type,
+    case when successors.is_comparable then successors.code_158 end as successor_code,
     designations.designation,
     designations.designation = 'improvement_area' as is_improvement_area,
     areas.valid_from,
@@ -41,3 +59,7 @@ left join {{ ref('int_neighbourhood_designation') }} as designations
     on
         areas.geography_type = designations.geography_type
         and areas.geography_code = designations.geography_code
+left join successors
+    on
+        areas.geography_type = 'neighbourhood_140'
+        and areas.geography_code = successors.code_140

@@ -1,6 +1,14 @@
 -- The registry: one row per KPI. Our own come from the YAML beside their SQL; those of the dashboard feed from the feed's
 -- current delivery, with names, dimension and owner from the list beside `dashboard_feed`. A measure that the list does
 -- not know is published under its category's dimension and marked; one that has left the feed stays, inactive.
+{%- set feed_unit -%}
+    coalesce(
+        listed.unit,
+        case feed.value_type when 'currency' then 'cad' when 'percent' then 'percent' else 'number' end
+    )
+{%- endset -%}
+{%- set feed_flow = 'coalesce(feed.is_year_to_date, listed.is_flow, false)' %}
+
 with registered as (
     {{ kpi_registry_rows() | indent(4) }}
 ),
@@ -44,22 +52,23 @@ feed_kpis as (
         listed.objective,
         coalesce(listed.measure_type, 'statistic') as measure_type,
         listed.logic_level,
-        coalesce(
-            listed.unit,
-            case feed.value_type when 'currency' then 'cad' when 'percent' then 'percent' else 'number' end
-        ) as unit,
+        {{ feed_unit }} as unit,
         coalesce(feed.decimals, listed.decimals, 0) as decimals,
         coalesce(feed.desired_direction, listed.direction, 'none') as direction,
         coalesce(feed.period_grain, listed.period_grain) as period_grain,
-        coalesce(feed.is_year_to_date, listed.is_flow, false) as is_flow,
+        {{ feed_flow }} as is_flow,
+        {{ rollup_columns('listed', feed_unit, feed_flow, 'not_additive') }},
         coalesce(feed.period_threshold, listed.threshold_period, 0) as threshold_period,
         coalesce(feed.year_threshold, listed.threshold_year, listed.threshold_period, 0) as threshold_year,
         coalesce(feed.target_threshold, listed.threshold_target, listed.threshold_period, 0) as threshold_target,
-        case when feed.has_targets then 'trajectory' else 'none' end as target_type,
+        {{ feed_target_type() }} as target_type,
         null::numeric as target_value,
         null::numeric as target_low,
         null::numeric as target_high,
-        null::integer as target_baseline_years,
+        case when {{ feed_target_type() }} = 'historical_baseline' then listed.target_baseline_years end
+            as target_baseline_years,
+        {{ computed_target_note(feed_target_type(), 'en') }} as target_note_en,
+        {{ computed_target_note(feed_target_type(), 'fr') }} as target_note_fr,
         coalesce(listed.multiplier, 1) as multiplier,
         coalesce(listed.owner, 'City Manager''s Office') as owner,
         coalesce(listed.steward, 'Performance Office') as steward,
@@ -108,6 +117,7 @@ own_kpis as (
         direction,
         period_grain,
         coalesce(is_flow, false) as is_flow,
+        {{ rollup_columns('own', 'unit', 'is_flow', 'ratio') }},
         coalesce(threshold_period, 0) as threshold_period,
         coalesce(threshold_year, threshold_period, 0) as threshold_year,
         coalesce(threshold_target, threshold_period, 0) as threshold_target,
@@ -116,6 +126,8 @@ own_kpis as (
         target_low,
         target_high,
         target_baseline_years,
+        coalesce(target_note_en, {{ computed_target_note('target_type', 'en') }}) as target_note_en,
+        coalesce(target_note_fr, {{ computed_target_note('target_type', 'fr') }}) as target_note_fr,
         coalesce(multiplier, 1) as multiplier,
         owner,
         coalesce(steward, owner) as steward,

@@ -63,11 +63,7 @@ select
     period_grain,
     period_start,
     value,
-    case
-        when not suitable_for_signals then 'not_suitable'
-        when lower_limit is null then 'too_few_points'
-        else point_type
-    end as variation,
+    {{ kpi_variation() }} as variation,
     special_cause,
     is_trial,
     signal_basis,
@@ -75,23 +71,7 @@ select
     mean,
     lower_limit,
     upper_limit,
-    case
-        when target_type is null then 'no_target'
-        -- Differences between years have no level that a target could be compared with.
-        when lower_limit is null or signal_basis = 'same_season' then 'not_assessed'
-        when target_type = 'range'
-            then case
-                when lower_limit >= target_low and upper_limit <= target_high then 'consistent_pass'
-                when lower_limit > target_high or upper_limit < target_low then 'consistent_fail'
-                else 'hit_or_miss'
-            end
-        when direction not in ('up', 'down') then 'not_assessed'
-        when target_low > upper_limit
-            then case direction when 'up' then 'consistent_fail' else 'consistent_pass' end
-        when target_low < lower_limit
-            then case direction when 'up' then 'consistent_pass' else 'consistent_fail' end
-        else 'hit_or_miss'
-    end as assurance,
+    {{ kpi_assurance() }} as assurance,
     case when not suitable_for_signals then signal_reason_en end as reason_en,
     case when not suitable_for_signals then signal_reason_fr end as reason_fr
 from joined

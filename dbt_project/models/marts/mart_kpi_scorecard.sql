@@ -1,5 +1,6 @@
 -- One tile per KPI: its latest figure at the widest area it is computed for, every comparison of it, signal and target.
--- A KPI without a figure has its row too.
+-- Beside it an "as of" strip: how far it goes, what is expected next, how good it is, who let it out and when. A KPI
+-- without a figure has its row too.
 with kpis as (
     select * from {{ ref('mart_kpi') }}
 ),
@@ -98,7 +99,15 @@ select
     assessments.variation,
     assessments.special_cause,
     assessments.assurance,
-    recent.recent_values
+    recent.recent_values,
+    periods.period_end,
+    standing.next_expected_on,
+    standing.late_by_days,
+    standing.quality_score,
+    standing.quality_grade,
+    approvals.released_on,
+    approvals.approved_by_en,
+    approvals.approved_by_fr
 from kpis
 left join latest on kpis.kpi_id = latest.kpi_id
 left join {{ ref('mart_period') }} as periods
@@ -118,3 +127,6 @@ left join recent
         latest.kpi_id = recent.kpi_id
         and latest.geography_type = recent.geography_type
         and latest.geography_code = recent.geography_code
+left join {{ ref('kpi_as_of') }} as standing on kpis.kpi_id = standing.kpi_id
+left join {{ ref('mart_vintage') }} as vintages on latest.vintage = vintages.vintage
+left join {{ ref('release_approval') }} as approvals on vintages.release_number = approvals.number

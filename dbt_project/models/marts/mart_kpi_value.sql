@@ -14,6 +14,7 @@
 
 with tonight as (
     select * from {{ ref('kpi_point') }}
+    where geography_code <> 'unplaced'
 ),
 
 {% if is_incremental() %}

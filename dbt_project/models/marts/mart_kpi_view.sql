@@ -1,7 +1,8 @@
 -- The same figures seen otherwise, each view only where it means something: counts per 100,000 residents of the same
--- area and year; dollars at the prices of one year (Toronto's all-items consumer prices, averaged over the figure's own
--- period); the last twelve months of a flow; the pace of three months in a level; the change on a year before; Wilson's
--- interval of a share whose parts are counts. Exceptions are listed with their reasons in kpi_view_exceptions.
+-- area and year (of the last census before it where only censuses count, as in wards); dollars at the prices of one year
+-- (Toronto's all-items consumer prices, averaged over the figure's own period); the last twelve months of a flow; the
+-- pace of three months in a level; the change on a year before; Wilson's interval of a share whose parts are counts.
+-- Exceptions are listed with their reasons in kpi_view_exceptions.
 with kpis as (
     select * from {{ ref('mart_kpi') }}
 ),
@@ -49,7 +50,7 @@ comparisons as (
 ),
 
 residents as (
-    select * from {{ ref('int_population') }}
+    select * from {{ ref('int_resident_base') }}
 ),
 
 -- Vector 41692888 is Toronto, all items, not seasonally adjusted. A period counts with all its months or not at all.
@@ -92,14 +93,22 @@ views as (
         null::numeric as lower_bound,
         null::numeric as upper_bound,
         residents.population::numeric as base_value,
-        'Residents of ' || residents.population_year as base_en,
-        'Population de ' || residents.population_year as base_fr
+        residents.population_year as base_year,
+        case residents.source
+            when 'ward_profiles' then 'Residents in private households, census of '
+            else 'Residents of '
+        end || residents.population_year as base_en,
+        case residents.source
+            when 'ward_profiles' then 'Population des ménages privés, recensement de '
+            else 'Population de '
+        end || residents.population_year as base_fr
     from points
     inner join residents
         on
             points.geography_type = residents.geography_type
             and points.geography_code = residents.geography_code
-            and points.period_year = residents.population_year
+            and points.period_year >= residents.population_year
+            and points.period_year <= coalesce(residents.last_year, points.period_year)
     where points.unit = 'number' and points.denominator is null
     union all
     select
@@ -116,6 +125,7 @@ views as (
         null::numeric as lower_bound,
         null::numeric as upper_bound,
         trim_scale(round(price_levels.price_level / base_year.price_level, 12)) as base_value,
+        base_year.period_year as base_year,
         'Dollars of ' || base_year.period_year || ' (consumer prices, all items, Toronto)' as base_en,
         'Dollars de ' || base_year.period_year || ' (prix à la consommation, ensemble, Toronto)' as base_fr
     from points
@@ -140,6 +150,7 @@ views as (
         null::numeric as lower_bound,
         null::numeric as upper_bound,
         three_months_before as base_value,
+        null::integer as base_year,
         'Figure three months before' as base_en,
         'Valeur trois mois plus tôt' as base_fr
     from points
@@ -159,6 +170,7 @@ views as (
         {{ wilson_bound('numerator', 'denominator', '-') }} as lower_bound,
         {{ wilson_bound('numerator', 'denominator', '+') }} as upper_bound,
         denominator as base_value,
+        null::integer as base_year,
         'Cases counted; 95% interval' as base_en,
         'Cas dénombrés; intervalle à 95 %' as base_fr
     from points
@@ -178,6 +190,7 @@ views as (
         null::numeric as lower_bound,
         null::numeric as upper_bound,
         periods::numeric as base_value,
+        null::integer as base_year,
         'The last 12 months, all with a figure' as base_en,
         'Les 12 derniers mois, tous renseignés' as base_fr
     from comparisons
@@ -197,6 +210,7 @@ views as (
         null::numeric as lower_bound,
         null::numeric as upper_bound,
         compared_value as base_value,
+        null::integer as base_year,
         'Same period a year before' as base_en,
         'Même période un an plus tôt' as base_fr
     from comparisons

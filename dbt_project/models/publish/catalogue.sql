@@ -16,12 +16,16 @@
     'report_card': ref('report_card'),
     'commitment': ref('commitment'),
     'data_quality': ref('data_quality'),
+    'quality_grade': ref('quality_grade'),
     'provenance': ref('provenance'),
     'period': ref('period'),
     'geography': ref('geography'),
     'organisation': ref('organisation'),
+    'rollup_reconciliation': ref('rollup_reconciliation'),
     'vintage': ref('vintage'),
     'restatement': ref('restatement'),
+    'report_edition': ref('report_edition'),
+    'report_edition_figure': ref('report_edition_figure'),
     'dimension_scorecard': ref('dimension_scorecard'),
     'neighbourhood_indicator': ref('neighbourhood_indicator'),
     'budget_variance': ref('budget_variance'),
@@ -51,6 +55,7 @@
     'cityscore': ref('cityscore'),
     'cityscore_metric': ref('cityscore_metric'),
     'process_improvement': ref('process_improvement'),
+    'suppression_log': ref('suppression_log'),
 } %}
 
 with described as (

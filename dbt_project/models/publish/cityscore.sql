@@ -1,6 +1,7 @@
--- One row per month.
+-- One row per date on which an entry came in.
 select
-    month_start,
+    score_date,
+    is_month_end,
     day_score,
     week_score,
     month_score,

@@ -8,6 +8,8 @@ select
     privacy_class,
     tier,
     last_delivery_night,
+    next_delivery_due_on,
+    late_by_days,
     files,
     rows_loaded,
     rows_quarantined,

@@ -1,16 +1,19 @@
--- One row per division, method and month, each also in all. The mean of fewer than 30 answers is not published, as with
--- surveys.
+-- One row per division, method and month, each also in all. Fewer than 11 people are hidden, and so is the mean of fewer
+-- than 30 answers, as with surveys; each with what would tell it.
 select
-    division,
-    method,
-    month_start,
-    activities,
-    participants,
-    reach,
-    contacts,
-    cost,
-    cost_per_participant,
-    satisfaction_answers,
-    case when satisfaction_answers >= 30 then satisfaction end as satisfaction,
-    with_decision
-from {{ ref('mart_engagement_total') }}
+    figures.division,
+    figures.method,
+    figures.month_start,
+    figures.activities,
+    {{ disclosed_count('participants') }},
+    figures.reach,
+    {{ disclosed_count('contacts') }},
+    figures.cost,
+    {{ disclosed('cost_per_participant') }},
+    {{ disclosed_count('satisfaction_answers') }},
+    {{ disclosed('satisfaction') }},
+    figures.with_decision,
+    {{ is_suppressed() }}
+from {{ ref('mart_engagement_total') }} as figures
+left join {{ ref('mart_disclosure') }} as disclosure
+    on {{ disclosure_key('engagement', ['division', 'method', 'month_start']) }}

@@ -13,6 +13,7 @@ select
     lower_bound,
     upper_bound,
     base_value,
+    base_year,
     base_en,
     base_fr
 from {{ ref('mart_kpi_view') }}

@@ -43,5 +43,13 @@ select
     variation,
     special_cause,
     assurance,
-    recent_values
+    recent_values,
+    period_end,
+    next_expected_on,
+    late_by_days,
+    quality_score,
+    quality_grade,
+    released_on,
+    approved_by_en,
+    approved_by_fr
 from {{ ref('mart_kpi_scorecard') }}

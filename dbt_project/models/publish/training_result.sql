@@ -1,17 +1,20 @@
--- One row per division, course and year, each also in all. The mean score of fewer than 11 people is not published.
+-- One row per division, course and year, each also in all. Fewer than 11 people are hidden, with what would tell them.
 select
-    division,
-    course,
-    held_year,
-    runs,
-    sessions,
-    invited,
-    attended,
-    attendance_share,
-    completed,
-    completion_share,
-    tested,
-    case when tested >= 11 then pre_score end as pre_score,
-    case when tested >= 11 then post_score end as post_score,
-    case when tested >= 11 then score_gain end as score_gain
-from {{ ref('mart_training_total') }}
+    figures.division,
+    figures.course,
+    figures.held_year,
+    figures.runs,
+    figures.sessions,
+    {{ disclosed_count('invited') }},
+    {{ disclosed_count('attended') }},
+    {{ disclosed('attendance_share') }},
+    {{ disclosed_count('completed') }},
+    {{ disclosed('completion_share') }},
+    {{ disclosed_count('tested') }},
+    {{ disclosed('pre_score') }},
+    {{ disclosed('post_score') }},
+    {{ disclosed('score_gain') }},
+    {{ is_suppressed() }}
+from {{ ref('mart_training_total') }} as figures
+left join {{ ref('mart_disclosure') }} as disclosure
+    on {{ disclosure_key('training_result', ['division', 'course', 'held_year']) }}

@@ -35,7 +35,16 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Landed files about persons: the keys that seal them.",
     ),
     "kpi": ("cityperf.cli.kpi:kpi", "Indicators: list, show, trace to the source file, check, add, card."),
-    "release": ("cityperf.cli.release:release", "Releases: what was published, and when."),
+    "edition": (
+        "cityperf.cli.edition:edition",
+        "Editions of the Corporate Performance Report, and what was restated since.",
+    ),
+    "release": (
+        "cityperf.cli.release:release",
+        "Releases: list, show, verify, compare, approve, roll back.",
+    ),
+    "as-of": ("cityperf.cli.as_of:as_of", "What was published at a date, byte for byte."),
+    "period": ("cityperf.cli.period:period", "Closed periods, and what changes in one all the same."),
     "psql": (
         "cityperf.cli.stack:psql",
         "A psql session on the warehouse (as bi_reader unless told otherwise).",

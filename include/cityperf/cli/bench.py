@@ -22,7 +22,8 @@ FOLDER = ROOT / "tests" / "benchmarks"
 @click.argument("name", required=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(name: str | None, arguments: tuple[str, ...]) -> None:
-    """Run tests/benchmarks/bench_NAME.py (such as `bench load`); arguments go to it, --help too."""
+    """Run tests/benchmarks/bench_NAME.py (such as `bench load`, `bench kill-points`); arguments go to it, --help too."""
+    name = name.replace("-", "_") if name else None
     there = sorted(path.stem.removeprefix("bench_") for path in FOLDER.glob("bench_*.py"))
     if name not in there:
         raise click.UsageError(f"expected one of {', '.join(there)}, found {name or 'nothing'}")

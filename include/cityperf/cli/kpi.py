@@ -517,6 +517,8 @@ def _target(entry: Mapping[str, Any]) -> str | None:
         return f"between {_figure(entry['target_low'], entry)} and {_figure(entry['target_high'], entry)}"
     if kind == "historical_baseline":
         return f"mean of the {entry['target_baseline_years']} years before"
+    if kind == "peer_median":
+        return "median of the peers of the same year"
     if kind == "trajectory":
         return "set per period"
     return f"{kind.replace('_', ' ')} {_figure(entry['target_value'], entry)}"

@@ -1,9 +1,9 @@
-"""`./cityperf release`: what was published, when, and what changed with it."""
+"""`./cityperf release`: what was published, when, what changed with it; verify, compare, approve, go back."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -22,10 +22,14 @@ def release() -> None:
 @as_json_option
 def list_all(as_json: bool) -> None:
     """Every release and candidate, newest first."""
-    from cityperf.publish import list_releases
+    from cityperf.publish import approval, list_releases
 
     chosen = settings()
+    asked = approval.waiting(chosen)
     rows = [_row(each) for each in list_releases(chosen)]
+    for row in rows:
+        waits = asked is not None and asked.number == row["number"]
+        row["waits"] = f"waits for an approval: {asked.reason}" if asked and waits else None
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -35,7 +39,7 @@ def list_all(as_json: bool) -> None:
     up = next((row["number"] for row in rows if row["state"] == "released"), None)
     click.echo(f"{'release':>7}  {'night':<12}{'state':<12}{'released':<18}{'code':<22}note")
     for row in rows:
-        note = row["stale_reason"] or ("is up" if row["number"] == up else "")
+        note = row["stale_reason"] or ("is up" if row["number"] == up else row["waits"] or "")
         when = (row["released_at"] or "-")[:16].replace("T", " ")
         click.echo(
             f"{row['number']:>7}  "
@@ -79,12 +83,27 @@ def show(number: int, as_json: bool) -> None:
             "where number = %s group by cause order by cause",
             (number,),
         ).fetchall()
+        restated = cursor.execute(
+            "select kpi_id, cause, count(*) as figures, min(period_start) as first, max(period_start) as last, "
+            "(array_agg(size order by abs(size) desc nulls last))[1] as largest, "
+            "(array_agg(size_percent order by abs(size_percent) desc nulls last))[1] as largest_percent, "
+            "string_agg(distinct note, '; ') as note from ops.restatement "
+            "where number = %s group by 1, 2 order by 1, 2",
+            (number,),
+        ).fetchall()
+        decisions = cursor.execute(
+            "select decision, decided_by, decided_on, what, note from ops.approval where subject = %s "
+            "order by approval_id",
+            (f"release {number}",),
+        ).fetchall()
     found: dict[str, Any] = {
         **_row(known[number]),
         "folder": str(chosen.releases / str(number)),
         "files": files,
         "inputs": inputs,
         "restatements": causes,
+        "restated": restated,
+        "decisions": decisions,
     }
     if as_json:
         click.echo(json.dumps(found, indent=2, default=str))
@@ -95,14 +114,25 @@ def show(number: int, as_json: bool) -> None:
     )
     if found["stale_reason"]:
         click.echo(f"stale: {found['stale_reason']}")
+    for each in decisions:
+        click.echo(
+            f"{each['decision']} by {each['decided_by']} on {each['decided_on']}: {each['note'] or each['what']}"
+        )
     click.echo(
-        f"content: sha256 {found['content_hash'] or 'not computed'}\nfolder:  {found['folder']}\n\nmade of"
+        f"content: sha256 {found['content_hash'] or 'not computed'}\n"
+        f"root:    sha256 {found['root_hash'] or 'not computed'}\nfolder:  {found['folder']}\n\nmade of"
     )
     for each in inputs:
         click.echo(f"  {each['dataset']:<28}{each['files']:>5} files  newest {each['newest']}")
     click.echo("\nrestated")
     for each in causes:
         click.echo(f"  {each['cause']:<12}{each['figures']:>8,} figures of {each['kpis']:,} KPIs")
+    for each in restated:
+        size = f", by up to {each['largest_percent']:+f} %" if each["largest_percent"] is not None else ""
+        click.echo(
+            f"    {each['kpi_id']:<12}{each['cause']:<12}{each['figures']:>6,} from {each['first']} to {each['last']}"
+            f"{size}{' · ' + each['note'] if each['note'] else ''}"
+        )
     if not causes:
         click.echo("  nothing")
     click.echo("\nfiles")
@@ -119,4 +149,94 @@ def _row(each: Any) -> dict[str, Any]:
         "content_hash": each.content_hash,
         "code_version": each.code_version,
         "stale_reason": each.stale_reason,
+        "root_hash": each.root_hash,
+        "published_on": each.published_on.isoformat() if each.published_on else None,
+        "repeats": each.repeats,
+        "made_by": each.made_by,
+        "made_why": each.made_why,
     }
+
+
+by_option = click.option("--by", required=True, help="Your id in include/approvers.yml.")
+reason_option = click.option("--reason", required=True, help="Why; it is kept with the decision.")
+
+
+@release.command()
+@click.argument("number", type=int, required=False)
+@profile_option
+@as_json_option
+def verify(number: int | None, as_json: bool) -> None:
+    """Whether release NUMBER (default: all) is still what was published, to the byte.
+
+    Exit status 1 when any node of its hash tree differs: a file, a table, a definition, an input, the code.
+    """
+    from dataclasses import asdict
+
+    from cityperf.publish.verify import verify as verified
+
+    verdicts = verified(settings(), number)
+    if as_json:
+        click.echo(json.dumps([{**asdict(each), "ok": each.ok} for each in verdicts], indent=2))
+    for each in [] if as_json else verdicts:
+        click.echo(
+            f"release {each.number}: {'as published' if each.ok else 'ALTERED'}, {each.checked:,} nodes checked"
+        )
+        for line in [*map(str, each.findings), *each.notes]:
+            click.echo(f"  {line}")
+    if not as_json and not verdicts:
+        click.echo("no release yet; ./cityperf refresh makes the first one")
+    if any(not each.ok for each in verdicts):
+        raise click.exceptions.Exit(1)
+
+
+@release.command()
+@click.argument("before", type=int)
+@click.argument("after", type=int)
+@profile_option
+@as_json_option
+def diff(before: int, after: int, as_json: bool) -> None:
+    """What differs between releases BEFORE and AFTER: tables, columns, definitions, figures, files."""
+    from cityperf.publish.difference import compare_releases, in_words
+
+    found = compare_releases(settings(), before, after)
+    click.echo(json.dumps(found.as_dict(), indent=2, default=str) if as_json else in_words(found))
+
+
+@release.command()
+@click.argument("number", type=int)
+@by_option
+@reason_option
+@profile_option
+def rollback(number: int, by: str, reason: str) -> None:
+    """Put the content of release NUMBER up again, as a release with a new number."""
+    from cityperf.config import tonight
+    from cityperf.publish.rollback import rollback as go_back
+
+    click.echo(go_back(settings(), number, by, reason, tonight()).reason)
+
+
+@release.command()
+@click.argument("number", type=int)
+@by_option
+@reason_option
+@profile_option
+def approve(number: int, by: str, reason: str) -> None:
+    """Let held release NUMBER go up."""
+    _answer(number, by, "approved", reason)
+
+
+@release.command()
+@click.argument("number", type=int)
+@by_option
+@reason_option
+@profile_option
+def reject(number: int, by: str, reason: str) -> None:
+    """Keep held release NUMBER down; the last good one stays up."""
+    _answer(number, by, "rejected", reason)
+
+
+def _answer(number: int, by: str, decision: Literal["approved", "rejected"], reason: str) -> None:
+    from cityperf.config import tonight
+    from cityperf.publish import approval
+
+    click.echo(approval.answer(settings(), number, by, decision, reason, tonight()))

@@ -25,8 +25,8 @@ from cityperf.config import ROOT
 def test(arguments: tuple[str, ...]) -> None:
     """Run the tests; arguments go to pytest (--strict-skips fails if a test was skipped).
 
-    All of them run in two processes, a file of tests at a time; `-n 0` runs them one after the other. A temporary
-    home is used and removed, so the tests never touch the state of the person who runs them.
+    All of them run in two processes, a file of tests (or a few that share a home) at a time; `-n 0` runs them one after
+    the other. A temporary home is used and removed, so the tests never touch the state of the person who runs them.
     """
     home = Path(tempfile.mkdtemp(prefix="cityperf-home-"))
     home.chmod(0o755)  # a server that dropped root must be able to pass

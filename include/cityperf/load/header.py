@@ -54,10 +54,10 @@ def match_header(
         original = " ".join(header[position].split())
         if cell in ignored:
             continue
-        if not cell:
+        target = known.column(cell)
+        if not cell and (target is None or target in taken):
             unnamed.append(position)
             continue
-        target = known.column(cell)
         if target is None:
             column = _free(snake(original), taken, known.columns)
             if not any(pattern.search(original.lstrip("\ufeff")) for pattern in patterns):

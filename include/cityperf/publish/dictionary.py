@@ -123,6 +123,22 @@ def _columns(exposure: Mapping[str, Any], node: Mapping[str, Any], listed: Any) 
     return {name: documented[name] for name in names}
 
 
+def published_dictionary(definitions: Mapping[str, Any]) -> Dictionary:
+    """The allow-list that a release was made by, from its `definitions.json`."""
+    allowed = {
+        name: Allowed(
+            name,
+            entry["title"],
+            entry["description"],
+            entry["columns"],
+            frozenset(entry["datasets"]),
+            tuple(entry["formats"]),
+        )
+        for name, entry in definitions.get("tables", {}).items()
+    }
+    return Dictionary(allowed, {name: tuple(sets) for name, sets in definitions.get("refused", {}).items()})
+
+
 def load_dictionary(settings: Settings, contracts: Mapping[str, Licensed]) -> Dictionary:
     """`read_dictionary` of this profile's manifest."""
     return read_dictionary(json.loads(manifest_path(settings).read_bytes()), contracts, settings.profile)

@@ -24,12 +24,13 @@ from typing import IO, Any, Final
 from psycopg import Connection, sql
 
 from cityperf.config import Settings
-from cityperf.db import connect
 from cityperf.errors import CityperfError
+from cityperf.publish.content import OWN_HISTORY
 from cityperf.publish.dictionary import Allowed, Dictionary
 from cityperf.publish.failpoints import reached
 from cityperf.publish.swap import SAMPLE_NOTICE
 from cityperf.publish.tables import SESSION, Column, Table
+from cityperf.publish.tree import DEFINITIONS
 
 BATCH: Final = 50_000  # rows of a Parquet row group
 BLOCK: Final = 8 << 20  # bytes of text that are turned into columns at once
@@ -133,11 +134,12 @@ def build(
     dictionary: Dictionary,
     notice: Notice,
     folder: Path,
+    repeats: Path | None = None,
 ) -> list[Written]:
     """Write the files of a release into the empty `folder` and fsync them. Returns what was written, by path.
 
     `connection` may read the tables; it is put into one read-only transaction, so all files show the same
-    state.
+    state. `repeats`: the folder of a release with the same tables, whose files of them are taken as they are.
     Raises ExportFailed for a table that is on the allow-list and not there, or a value that has no exact
     form.
     """
@@ -156,15 +158,19 @@ def build(
         table = _allowed_columns(candidate[name], allowed)
         for format_ in allowed.formats:
             path = folder / f"{prefix}{name}.{format_}"
-            with path.open("wb") as handle:
-                _WRITERS[format_](connection, table, handle, notice)
-                _sync(handle)
+            if not (repeats and name != OWN_HISTORY and _taken_over(repeats / path.name, path)):
+                with path.open("wb") as handle:
+                    _WRITERS[format_](connection, table, handle, notice)
+                    _sync(handle)
+            reached("export.file", path.name)
             resources.append(_resource(path, format_, table, allowed, notice))
         if number == 0:
             reached("export.first_table")
+    definitions = _definitions(connection, candidate, dictionary)
     connection.commit()
     reached("export.tables")
     texts = {
+        f"{prefix}{DEFINITIONS}": definitions,
         "datapackage.json": _descriptor(resources, dictionary, notice),
         "README.md": _readme(resources, dictionary, notice),
         "LICENCE.md": _licence_text(dictionary, notice),
@@ -180,6 +186,44 @@ def build(
     reached("export.described")
     sync_folder(folder)
     return [Written(path.name, file_sha256(path), path.stat().st_size) for path in sorted(folder.iterdir())]
+
+
+def _taken_over(source: Path, target: Path) -> bool:
+    """Whether a file of an earlier release stands at `target` now, by its bytes: linked, or copied where links are not
+    possible."""
+    if not source.exists():
+        return False
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+        with target.open("rb") as handle:
+            os.fsync(handle.fileno())
+    return True
+
+
+def _definitions(connection: Connection[Any], candidate: Mapping[str, Table], dictionary: Dictionary) -> str:
+    """The registry of KPIs and the dictionary of tables as published, as JSON."""
+    kpis: dict[str, Any] = {}
+    if "kpi" in dictionary.allowed:
+        table = _allowed_columns(candidate["kpi"], dictionary.allowed["kpi"])
+        query = sql.SQL("select to_jsonb(r) from (select {} from {}) as r").format(
+            sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns), table.identifier
+        )
+        kpis = {str(row["kpi_id"]): row for (row,) in connection.execute(query) if "kpi_id" in row}
+    tables = {
+        name: {
+            "title": allowed.title,
+            "description": allowed.description,
+            "columns": allowed.columns,
+            "datasets": sorted(allowed.datasets),
+            "formats": list(allowed.formats),
+        }
+        for name, allowed in dictionary.allowed.items()
+    }
+    refused = {name: list(datasets) for name, datasets in dictionary.refused.items()}
+    said = {"kpis": dict(sorted(kpis.items())), "tables": tables, "refused": refused}
+    return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
 
 
 def place(settings: Settings, number: int, building: Path) -> Path:
@@ -609,15 +653,3 @@ def _licence_text(dictionary: Dictionary, notice: Notice) -> str:
         ]
         lines.append("")
     return "\n".join(lines)
-
-
-def rewrite(
-    settings: Settings, number: int, dictionary: Dictionary, notice: Notice, target: Path
-) -> list[Written]:
-    """Write the files of the release that is up once more, into the empty folder `target`."""
-    from cityperf.publish.swap import LIVE
-    from cityperf.publish.tables import tables
-
-    del number  # the notice carries it
-    with connect(settings, "publisher") as connection:
-        return build(connection, tables(connection, LIVE), dictionary, notice, target)

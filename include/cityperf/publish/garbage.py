@@ -14,10 +14,12 @@ from psycopg import Connection, sql
 from cityperf.config import Settings
 from cityperf.db import connect
 from cityperf.publish.exports import BUILDING
+from cityperf.publish.failpoints import reached
 from cityperf.publish.ledger import releases
 from cityperf.publish.swap import LIVE, RETIRED
 
 LOCK_TIMEOUT = "200ms"
+KEPT = 3  # releases before the one that is up whose tables stay, so that a rollback is a change of names
 
 
 @dataclass(frozen=True)
@@ -55,23 +57,39 @@ def _folders(settings: Settings, connection: Connection[Any]) -> list[str]:
         else:
             shutil.rmtree(path, ignore_errors=True)
         removed.append(path.name)
+        reached("garbage.folder", path.name)
     return removed
 
 
 def _schemas(connection: Connection[Any]) -> tuple[list[str], list[str]]:
     dropped: list[str] = []
     still_read: list[str] = []
-    retired = connection.execute(
+    found = connection.execute(
         "select nspname from pg_namespace where starts_with(nspname, %s) and nspname <> %s order by nspname",
         (RETIRED, LIVE),
     ).fetchall()
+    kept = set(kept_schemas(connection).values())
+    retired = [schema for (schema,) in found if schema not in kept]
     connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT}'")
-    for (schema,) in retired:
+    for schema in retired:
         try:
             connection.execute(sql.SQL("drop schema {} cascade").format(sql.Identifier(schema)))
             dropped.append(schema)
+            reached("garbage.schema", schema)
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             still_read.append(schema)
     with contextlib.suppress(psycopg.Error):
         connection.execute("reset lock_timeout")
     return dropped, still_read
+
+
+def kept_schemas(connection: Connection[Any]) -> dict[int, str]:
+    """Number → schema of the retired releases whose tables are kept, newest first: those a rollback can go to."""
+    there = {
+        schema
+        for (schema,) in connection.execute(
+            "select nspname from pg_namespace where starts_with(nspname, %s)", (RETIRED,)
+        )
+    }
+    retired = [each.number for each in releases(connection) if each.state == "released"][1:]
+    return {n: f"{RETIRED}{n}" for n in retired[:KEPT] if f"{RETIRED}{n}" in there}

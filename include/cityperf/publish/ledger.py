@@ -40,6 +40,18 @@ class Release:
     stale_reason: str | None
     created_at: datetime
     released_at: datetime | None
+    root_hash: str | None = None
+    published_on: date | None = None
+    repeats: int | None = None
+    made_by: str | None = None
+    made_why: str | None = None
+
+    @property
+    def standing_note(self) -> str | None:
+        """What stays written on a release while it is up: a rollback says so."""
+        if self.repeats is None:
+            return None
+        return f"repeats release {self.repeats}: {self.made_why}"
 
 
 @contextmanager
@@ -65,8 +77,8 @@ def releases(connection: Connection[Any]) -> list[Release]:
     """All releases, newest first."""
     with connection.cursor(row_factory=class_row(Release)) as cursor:
         return cursor.execute(
-            "select number, night, state, content_hash, code_version, stale_reason, created_at, released_at "
-            "from ops.release order by number desc"
+            "select number, night, state, content_hash, code_version, stale_reason, created_at, released_at, "
+            "root_hash, published_on, repeats, made_by, made_why from ops.release order by number desc"
         ).fetchall()
 
 
@@ -83,7 +95,8 @@ def open_number(connection: Connection[Any], night: date) -> int:
     and its number, which nobody saw, is given out again.
     """
     known = releases(connection)
-    same = next((r for r in known if r.night == night and r.state in ("candidate", "held")), None)
+    highest = max((r.number for r in known if r.state == "released"), default=0)
+    same = next((r for r in known if r.night == night and _goes_on(r) and r.number > highest), None)
     connection.execute(
         "update ops.release set state = 'discarded' where state = 'candidate' and number is distinct from %s",
         (same and same.number,),
@@ -97,22 +110,32 @@ def open_number(connection: Connection[Any], night: date) -> int:
         "insert into ops.release (number, night, state, code_version) values (%s, %s, 'candidate', %s) "
         "on conflict (number) do update set night = excluded.night, state = 'candidate', content_hash = "
         "null, "
-        "code_version = excluded.code_version, stale_reason = null, created_at = now(), released_at = null",
+        "code_version = excluded.code_version, stale_reason = null, created_at = now(), released_at = null, "
+        "root_hash = null, published_on = null, repeats = null, made_by = null, made_why = null",
         (number, night, code_version()),
     )
     forget_details(connection, number)
     return number
 
 
+def _goes_on(each: Release) -> bool:
+    """Whether a night may go on with what was begun under this number."""
+    return each.state in ("candidate", "held") and each.repeats is None
+
+
 def forget_details(connection: Connection[Any], number: int) -> None:
     """Remove what an earlier attempt at this number recorded."""
-    for table in ("release_file", "release_input", "restatement"):
+    for table in ("release_file", "release_input", "release_node", "restatement"):
         connection.execute(f"delete from ops.{table} where number = %s", (number,))  # fixed names  # noqa: S608
 
 
 def open_candidate(settings: Settings, night: date) -> int:
-    """The number under which tonight's release is built. Idempotent per night."""
+    """The number under which tonight's release is built. Idempotent per night. What waited for an approval is
+    superseded: its tables are built anew."""
+    from cityperf.publish.approval import supersede
+
     with exclusive(settings), connect(settings, "publisher") as connection:
+        supersede(connection)
         return open_number(connection, night)
 
 
@@ -121,7 +144,8 @@ def adopt(connection: Connection[Any], night: date, built_as: int | None) -> int
 
     `built_as` is the number that publish_next.release carries, if it has such a table.
     """
-    unfinished = [r for r in releases(connection) if r.state in ("candidate", "held")]
+    known = releases(connection)
+    unfinished = [r for r in known if _goes_on(r)]
     chosen = next((r for r in unfinished if r.number == built_as), None) or next(
         (r for r in unfinished if r.state == "candidate"), None
     )
@@ -134,7 +158,18 @@ def adopt(connection: Connection[Any], night: date, built_as: int | None) -> int
     connection.execute(
         "update ops.release set state = 'candidate', night = %s where number = %s", (night, chosen.number)
     )
-    return chosen.number
+    return _overtake(connection, chosen.number, night, known)
+
+
+def _overtake(connection: Connection[Any], number: int, night: date, known: list[Release]) -> int:
+    """The candidate's number, or a new one where a rollback took a higher one while it was built or waited."""
+    if number > max((r.number for r in known if r.state == "released"), default=0):
+        return number
+    connection.execute("update ops.release set state = 'discarded' where number = %s", (number,))
+    forget_details(connection, number)
+    becomes = open_number(connection, night)
+    connection.execute("select ops.renumber_candidate(%s, %s)", (number, becomes))
+    return becomes
 
 
 def discard(connection: Connection[Any], number: int) -> None:
@@ -147,7 +182,10 @@ def discard(connection: Connection[Any], number: int) -> None:
 
 def mark_stale(connection: Connection[Any], reason: str | None) -> None:
     """Write on the release that is up why it is not newer (None takes the note off), for operators and for
-    BI."""
+    BI. A release that repeats an older one always says so."""
+    up = current(connection)
+    if reason is None and up is not None:
+        reason = up.standing_note
     connection.execute(
         "update ops.release set stale_reason = case when number = (select max(number) from ops.release "
         "where state = 'released') then %s end where state = 'released'",

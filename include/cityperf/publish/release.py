@@ -10,20 +10,22 @@ up; the link `releases/current` follows the database, and every run mends it fir
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal, LiteralString
 
+import psycopg
 from psycopg import Connection, sql
 
 from cityperf.config import Settings
 from cityperf.db import connect
 from cityperf.errors import CityperfError
-from cityperf.publish import garbage, ledger, restatements
+from cityperf.publish import approval, garbage, ledger, periods, published, restatements, tree
 from cityperf.publish.content import content_hash
-from cityperf.publish.dictionary import load_dictionary
+from cityperf.publish.dictionary import Dictionary, load_dictionary
 from cityperf.publish.exports import (
     Notice,
     Origin,
@@ -33,11 +35,13 @@ from cityperf.publish.exports import (
     link_current,
     new_folder,
     place,
-    rewrite,
+    sync_folder,
 )
 from cityperf.publish.failpoints import reached
-from cityperf.publish.swap import NEXT, SwapBusy, mark, swap
+from cityperf.publish.swap import LIVE, NEXT, SwapBusy, mark, swap
 from cityperf.publish.tables import Table, tables
+
+log = logging.getLogger(__name__)
 
 
 class NothingToRelease(CityperfError):
@@ -49,20 +53,24 @@ class Outcome:
     """How it ended. `number` is the release that is up afterwards, or the held candidate; `reason` is for
     people."""
 
-    status: Literal["released", "unchanged", "held"]
+    status: Literal["released", "unchanged", "held", "approved"]
     number: int
     reason: str
     restated: int = 0
 
 
-def release(settings: Settings, night: date) -> Outcome:
-    """Publish what stands in publish_next, unless it equals the release that is up or a blocking check
-    failed.
+def release(settings: Settings, night: date, on: date | None = None) -> Outcome:
+    """Publish what stands in publish_next, unless it equals the release that is up or a person is needed who has not
+    yet approved it: a blocking check failed, a closed period would change, or the release that is up is a rollback.
 
+    `on` is the Toronto date on which it goes up, where that is not `night`.
     Raises NothingToRelease when nothing was ever built, ReleaseBusy when another release is being made.
     """
+    from cityperf.publish.rollback import mend
+
     with ledger.exclusive(settings):
         reached("release.started")
+        mend(settings)
         with connect(settings, "publisher") as connection:
             up = ledger.current(connection)
             if up:
@@ -72,10 +80,6 @@ def release(settings: Settings, night: date) -> Outcome:
                 return _nothing_new(settings, connection, up)
             number = ledger.adopt(connection, night, _built_as(connection, candidate))
             connection.commit()
-            blocking = _blocking(connection, night)
-            if blocking:
-                _hold(connection, number, "; ".join(blocking))
-                return Outcome("held", number, "; ".join(blocking))
             fingerprint = content_hash(connection, candidate)
             connection.commit()
             reached("release.hashed")
@@ -83,11 +87,22 @@ def release(settings: Settings, night: date) -> Outcome:
             connection.commit()
             if up and up.content_hash == fingerprint:
                 return _unchanged(settings, connection, number, up)
-        folder = _export(settings, night, number, candidate)
-        restated = _record(settings, number, folder)
+            restated = restatements.record(connection, number)
+            connection.commit()
+            reached("restated.figures")
+            why = _why_a_person(connection, night, number, fingerprint, up)
+            if why:
+                return _ask(settings, connection, night, number, fingerprint, why)
+            reached("release.allowed")
+            dictionary = load_dictionary(settings, _contracts())
+            folder = export_candidate(settings, night, number, candidate, dictionary)
+            record(connection, number, folder)
+            published.record(connection, number, up.number if up else 0, candidate)
+            reached("record.values")
+            connection.commit()
         reached("release.recorded")
         try:
-            swap(settings, number, fingerprint, up.number if up else 0)
+            swap(settings, number, fingerprint, up.number if up else 0, on=on)
         except SwapBusy as busy:
             with connect(settings, "publisher") as connection:
                 _hold(connection, number, str(busy))
@@ -101,12 +116,16 @@ def release(settings: Settings, night: date) -> Outcome:
 
 
 def hold(settings: Settings, night: date, reason: str) -> Outcome:
-    """Keep the candidate back and mark the release that is up as stale, with the reason."""
+    """Keep the candidate back, mark the release that is up as stale, and ask a person whether it may go up all the
+    same. Where somebody said yes to this very content already, nothing is held."""
     with ledger.exclusive(settings), connect(settings, "publisher") as connection:
         candidate = tables(connection, NEXT)
         number = ledger.adopt(connection, night, _built_as(connection, candidate))
-        _hold(connection, number, reason)
-    return Outcome("held", number, reason)
+        fingerprint = content_hash(connection, candidate)
+        if not _beyond_approval(connection, night) and approval.granted(connection, number, fingerprint):
+            return Outcome("approved", number, "somebody approved this very content")
+        restatements.record(connection, number)
+        return _ask(settings, connection, night, number, fingerprint, reason)
 
 
 def export(settings: Settings, number: int, target: Path) -> list[Written]:
@@ -122,9 +141,14 @@ def export(settings: Settings, number: int, target: Path) -> list[Written]:
                 f"expected release {number} to be up, found {up.number if up else 'none'}, in database "
                 f"{settings.warehouse_db}; older releases lie in {settings.releases}"
             )
-        origins = _origins(connection, number, _contracts())
-    notice = Notice(number, up.night, settings.profile, origins)
-    return rewrite(settings, number, load_dictionary(settings, _contracts()), notice, target)
+        notice = Notice(number, up.night, settings.profile, _origins(connection, number, _contracts()))
+        live = tables(connection, LIVE)
+        leaves = [leaf for leaf in tree.recorded(connection, number) if leaf.kind in ("code", "input")]
+        leaves += tree.table_nodes(connection, live)
+        connection.commit()
+        build(connection, live, load_dictionary(settings, _contracts()), notice, target)
+    finish(settings, number, target, leaves)
+    return [Written(path.name, file_sha256(path), path.stat().st_size) for path in sorted(target.iterdir())]
 
 
 def collect_garbage(settings: Settings) -> garbage.Collected:
@@ -184,6 +208,16 @@ def _blocking(connection: Connection[Any], night: date) -> list[str]:
     ]
 
 
+def _beyond_approval(connection: Connection[Any], night: date) -> bool:
+    """Whether a hidden count could be told from the candidate itself: that nobody can allow."""
+    row = connection.execute(
+        "select exists (select from ops.check_result where night = %s and border = 'publish' and severity = 'block' "
+        "and status = 'fail' and runbook like '%%/privacy.md#%%' and check_name <> 'not_derivable_by_difference')",
+        (night,),
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def _built_as(connection: Connection[Any], candidate: Mapping[str, Table]) -> int | None:
     table = candidate.get("release")
     if table is None or "number" not in {column.name for column in table.columns}:
@@ -192,36 +226,148 @@ def _built_as(connection: Connection[Any], candidate: Mapping[str, Table]) -> in
     return row[0] if row else None
 
 
-def _export(settings: Settings, night: date, number: int, candidate: Mapping[str, Table]) -> Path:
-    contracts = _contracts()
-    dictionary = load_dictionary(settings, contracts)
+def export_candidate(
+    settings: Settings,
+    night: date,
+    number: int,
+    candidate: Mapping[str, Table],
+    dictionary: Dictionary,
+    repeats: int | None = None,
+) -> Path:
+    """Write the files of candidate `number` aside and put them in their place. With `repeats`, those of tables are
+    those of that release."""
     building = new_folder(settings, number)
     with connect(settings, "publisher") as connection:
-        origins = _origins(connection, None, contracts)
+        origins = _origins(connection, repeats, _contracts())
+        leaves = [tree.code_node(_code(connection, number)), *_inputs(connection, repeats)]
+        same = tree.kept_table_nodes(connection, repeats) if repeats else []
+        known = {node.name for node in same}
+        leaves += same
+        leaves += tree.table_nodes(connection, {n: t for n, t in candidate.items() if n not in known})
         connection.commit()
-        build(connection, candidate, dictionary, Notice(number, night, settings.profile, origins), building)
+        notice = Notice(number, night, settings.profile, origins)
+        earlier = settings.releases / str(repeats) if repeats else None
+        build(connection, candidate, dictionary, notice, building, earlier)
+    finish(settings, number, building, leaves)
     reached("export.synced")
     folder = place(settings, number, building)
     reached("export.renamed")
     return folder
 
 
-def _record(settings: Settings, number: int, folder: Path) -> int:
-    with connect(settings, "publisher") as connection:
-        ledger.forget_details(connection, number)
-        connection.cursor().executemany(
-            "insert into ops.release_file (number, path, sha256, bytes) values (%s, %s, %s, %s)",
-            [
-                (number, path.name, file_sha256(path), path.stat().st_size)
-                for path in sorted(folder.iterdir())
-            ],
+def finish(settings: Settings, number: int, folder: Path, leaves: list[tree.Node]) -> None:
+    """Add the leaves of files and definitions, and write the manifest over them all."""
+    files = [tree.Node("file", path.name, file_sha256(path)) for path in sorted(folder.iterdir())]
+    nodes = [*leaves, *files, *tree.definition_nodes(tree.read_definitions(folder))]
+    tree.write_manifest(folder, number, settings.profile, nodes)
+    sync_folder(folder)
+    reached("export.manifest")
+
+
+def record(
+    connection: Connection[Any],
+    number: int,
+    folder: Path,
+    repeats: int | None = None,
+) -> None:
+    """Write down what candidate `number` is made of: files, inputs and the leaves of its tree."""
+    for table in ("release_file", "release_input", "release_node"):
+        connection.execute(f"delete from ops.{table} where number = %s", (number,))  # fixed names  # noqa: S608
+    root, nodes = tree.read_manifest(folder / tree.MANIFEST)
+    known = {node.name: node.sha256 for node in nodes if node.kind == "file"}
+    connection.cursor().executemany(
+        "insert into ops.release_file (number, path, sha256, bytes) values (%s, %s, %s, %s)",
+        [
+            (number, path.name, known.get(path.name) or file_sha256(path), path.stat().st_size)
+            for path in sorted(folder.iterdir())
+        ],
+    )
+    reached("record.files")
+    connection.execute(
+        "insert into ops.release_input (number, file_id) "  # fixed text  # noqa: S608
+        f"select %(number)s::integer, file_id from ({_INPUTS}) as i",
+        {"number": number, "repeats": repeats},
+    )
+    reached("record.inputs")
+    connection.cursor().executemany(
+        "insert into ops.release_node (number, kind, name, sha256) values (%s, %s, %s, %s)",
+        [(number, n.kind, n.name, n.sha256) for n in nodes if n.kind in ("code", "definition", "table")],
+    )
+    connection.execute("update ops.release set root_hash = %s where number = %s", (root, number))
+    reached("record.nodes")
+
+
+# Files that stand behind raw's rows now, or those that an earlier release was made of.
+_INPUTS: Final[LiteralString] = (
+    "select file_id from ops.cursor where %(repeats)s::integer is null union "
+    "select file_id from ops.batch where %(repeats)s::integer is null and state = 'loaded' "
+    "and cardinality(periods) > 0 union "
+    "select file_id from ops.release_input where number = %(repeats)s::integer"
+)
+
+
+def _inputs(connection: Connection[Any], repeats: int | None) -> list[tree.Node]:
+    rows = connection.execute(
+        "select f.dataset, f.name, f.sha256 "  # fixed text  # noqa: S608
+        f"from ({_INPUTS}) as i join ops.landed_file as f using (file_id)",
+        {"repeats": repeats},
+    )
+    return [tree.input_node(*row) for row in rows]
+
+
+def _code(connection: Connection[Any], number: int) -> str:
+    row = connection.execute("select code_version from ops.release where number = %s", (number,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _why_a_person(
+    connection: Connection[Any], night: date, number: int, fingerprint: str, up: ledger.Release | None
+) -> str | None:
+    """Why a person has to decide on the candidate; None when nobody has to, or somebody said yes to this content."""
+    if not _beyond_approval(connection, night) and approval.granted(connection, number, fingerprint):
+        return None
+    reasons = _blocking(connection, night)
+    changes = periods.unapproved(connection, number)
+    if changes:
+        reasons.append(periods.in_words(changes))
+    if up is not None and up.repeats is not None:
+        reasons.append(
+            f"release {up.number}, which is up, was put there by hand ({up.made_by}: {up.standing_note}), and stays "
+            "until somebody agrees to a newer one"
         )
-        connection.execute(
-            "insert into ops.release_input (number, file_id) select %s::integer, file_id from ops.cursor "
-            "union select %s::integer, file_id from ops.batch where state = 'loaded' and cardinality(periods) > 0",
-            (number, number),
-        )
-        return restatements.record(connection, number)
+    no = approval.refused(connection, fingerprint)
+    if no:
+        reasons.append(no)
+    return "; ".join(reasons) or None
+
+
+def _ask(
+    settings: Settings,
+    connection: Connection[Any],
+    night: date,
+    number: int,
+    fingerprint: str,
+    reason: str,
+) -> Outcome:
+    """Hold the candidate and put the question, with a page that shows the difference."""
+    from cityperf.publish import difference_page
+
+    page: Path | None = None
+    connection.commit()
+    try:
+        page = difference_page.write(settings, number, night, reason)
+    except (
+        psycopg.Error,
+        OSError,
+        ValueError,
+    ) as problem:  # a candidate may be held because it cannot be read
+        log.warning("no page shows the difference of release %s: %s", number, problem)
+    _hold(connection, number, reason)
+    authors = approval.authors_of(connection, number, night)
+    approval.ask(connection, number, fingerprint, reason, authors, night, page)
+    connection.commit()
+    how = f"to publish it: ./cityperf release approve {number} --by NAME --reason TEXT"
+    return Outcome("held", number, f"{reason}; {how}" + (f"; the difference: {page}" if page else ""))
 
 
 def _origins(

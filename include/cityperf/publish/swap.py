@@ -25,6 +25,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any, Final
 
 import psycopg
@@ -33,6 +34,7 @@ from psycopg import Connection, sql
 from cityperf.config import Settings
 from cityperf.db import connect
 from cityperf.errors import CityperfError
+from cityperf.publish import editions
 from cityperf.publish.failpoints import reached
 from cityperf.publish.tables import tables
 
@@ -70,15 +72,18 @@ def swap(
     content_hash: str,
     retired: int,
     sleep: Callable[[float], None] = time.sleep,
+    *,
+    on: date | None = None,
+    source: str = NEXT,
 ) -> int:
-    """Put candidate `number` up and retire release `retired` (0 before the first). Returns the attempts it
-    took.
+    """Put candidate `number`, whose tables stand in schema `source`, up and retire release `retired` (0 before the
+    first). Returns the attempts it took. `on` is the Toronto date, where it is not the candidate's night.
 
     Raises SwapBusy after the last attempt; then nothing has changed.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            _attempt(settings, number, content_hash, retired)
+            _attempt(settings, number, content_hash, retired, on, source)
         except (
             _Again,
             psycopg.errors.LockNotAvailable,
@@ -99,49 +104,68 @@ def _jitter() -> float:
     return random.uniform(0.5, 1.5)  # noqa: S311  # spreads retries; nothing secret
 
 
-def _attempt(settings: Settings, number: int, content_hash: str, retired: int) -> None:
+def _attempt(
+    settings: Settings, number: int, content_hash: str, retired: int, on: date | None, source: str
+) -> None:
     with connect(settings, "publisher") as connection:
         connection.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
         reached("swap.opened")
-        connection.execute("select ops.open_candidate_to_readers()")
+        if source == NEXT:
+            connection.execute("select ops.open_candidate_to_readers()")
         connection.execute(
             "update ops.release set state = 'released', released_at = clock_timestamp(), content_hash = %s, "
-            "stale_reason = null where number = %s",
-            (content_hash, number),
+            "published_on = coalesce(%s, night) where number = %s",
+            (content_hash, on, number),
         )
-        connection.execute("update ops.release set stale_reason = null where stale_reason is not null")
         connection.execute(
-            "update ops.night set release_number = %s where night = (select night from ops.release where "
-            "number = %s)",
-            (number, number),
+            "update ops.release set stale_reason = null where stale_reason is not null "
+            "and (number <> %s or repeats is null)",
+            (number,),
         )
+        if source == NEXT:
+            connection.execute(
+                "update ops.night set release_number = %s where night = (select night from ops.release where "
+                "number = %s)",
+                (number, number),
+            )
+            editions.freeze(connection, number)
+        reached("swap.frozen")
         with _nobody_starting(settings, connection):
             reached("swap.locked")
-            _rename(connection, retired)
+            _rename(connection, retired, source)
             reached("swap.renamed")
             connection.commit()
 
 
-def _rename(connection: Connection[Any], retired: int) -> None:
+def _rename(connection: Connection[Any], retired: int, source: str) -> None:
     aside = f"{RETIRED}{retired}"
     taken = connection.execute("select 1 from pg_namespace where nspname = %s", (aside,)).fetchone()
     if taken:
         aside = f"{aside}_{secrets.token_hex(3)}"  # a free name, not a secret
-    for statement in (
-        "alter schema {live} rename to {aside}",
-        "revoke usage on schema {aside} from bi_reader",
-        "alter schema {next} rename to {live}",
-        "revoke create on schema {live} from transformer",
-        "grant usage on schema {live} to bi_reader, transformer",
+    new_candidate = (
         "create schema {next}",
         "grant usage, create on schema {next} to transformer",
-    ):
+    )
+    statements = (
+        "alter schema {live} rename to {aside}",
+        "revoke usage on schema {aside} from bi_reader",
+        "alter schema {source} rename to {live}",
+        "revoke create on schema {live} from transformer",
+        "grant usage on schema {live} to bi_reader, transformer",
+        *(new_candidate if source == NEXT else ()),
+    )
+    for place, statement in enumerate(statements):
         connection.execute(
             sql.SQL(statement).format(
-                live=sql.Identifier(LIVE), next=sql.Identifier(NEXT), aside=sql.Identifier(aside)
+                live=sql.Identifier(LIVE),
+                next=sql.Identifier(NEXT),
+                aside=sql.Identifier(aside),
+                source=sql.Identifier(source),
             )
         )
-    connection.execute("select ops.prepare_candidate()")
+        reached("swap.statement", str(place))
+    if source == NEXT:
+        connection.execute("select ops.prepare_candidate()")
 
 
 @contextmanager

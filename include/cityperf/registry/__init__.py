@@ -19,11 +19,13 @@ from cityperf.errors import CityperfError
 from cityperf.marked import compose, hint, line_of, shown_path
 from cityperf.registry.definition import Definition, Dimension, FeedKpi, Kpi, section
 from cityperf.registry.lineage import PROJECT, Project, read_project, upstream, without_comments
+from cityperf.registry.rollup import AMOUNTS, rolls_up
 from cityperf.sources import CONTRACTS
 
 FEED: Final = "dashboard_feed"
 _ID_COLUMN: Final = re.compile(r"'([^'\n]*)'\s+as\s+kpi_id\b", re.IGNORECASE)
 _GRAIN_COLUMN: Final = re.compile(r"'([^'\n]*)'\s+as\s+period_grain\b", re.IGNORECASE)
+_DENOMINATOR: Final = re.compile(r"(\S+)\s+as\s+denominator\b", re.IGNORECASE)
 _TEXT: Final = re.compile(r"'([^'\n]*)'|\"([^\"\n]*)\"")
 
 
@@ -104,9 +106,10 @@ def read_registry(project_folder: Path = PROJECT, contracts: Path = CONTRACTS) -
     for file in sorted(reading.folder.rglob("*.yml")):
         _read_file(reading, file)
     objectives = [row["objective"] for row in read_objectives(project_folder)]
+    owners = [row["name_as_found"] for row in _rows_of(project_folder, "divisions")]
     _check_files(reading, project)
     for entry in reading.kpis.values():
-        _check_entry(reading, entry, project, objectives)
+        _check_entry(reading, entry, project, objectives, owners)
     _check_twins(reading)
     ordered = sorted({*reading.mistakes}, key=lambda each: (each.file, each.line, each.message))
     return Registry(dict(sorted(reading.kpis.items())), tuple(ordered), project)
@@ -114,7 +117,17 @@ def read_registry(project_folder: Path = PROJECT, contracts: Path = CONTRACTS) -
 
 def read_objectives(project_folder: Path = PROJECT) -> list[dict[str, str]]:
     """The objectives of the balanced scorecard: the rows of the seed."""
-    with (project_folder / "seeds" / "objectives.csv").open(encoding="utf-8", newline="") as handle:
+    return _rows_of(project_folder, "objectives")
+
+
+def organisation_key(name: str) -> str:
+    """A division's name as it is compared: as the macro of that name does, without case, punctuation, and with "and"
+    for "&"."""
+    return re.sub(r"[^a-z0-9]+", " ", name.lower().replace("&", " and ")).strip()
+
+
+def _rows_of(project_folder: Path, seed: str) -> list[dict[str, str]]:
+    with (project_folder / "seeds" / f"{seed}.csv").open(encoding="utf-8", newline="") as handle:
         return list(csv.DictReader(handle))
 
 
@@ -243,7 +256,9 @@ def _check_files(reading: _Reading, project: Project) -> None:
             reading.say(file, 1, f"expected it in the folder of its dimension: one of {', '.join(folders)}")
 
 
-def _check_entry(reading: _Reading, entry: Registered, project: Project, objectives: list[str]) -> None:
+def _check_entry(
+    reading: _Reading, entry: Registered, project: Project, objectives: list[str], owners: list[str]
+) -> None:
     kpi, (node, where) = entry.definition, reading.places[entry.definition.id]
 
     def at(key: str, message: str) -> None:
@@ -258,6 +273,8 @@ def _check_entry(reading: _Reading, entry: Registered, project: Project, objecti
             "objective",
             f"objective: {kpi.objective!r} is not in seeds/objectives.csv{hint(kpi.objective, objectives)}",
         )
+    if organisation_key(kpi.owner) not in {*map(organisation_key, owners)}:
+        at("owner", f"owner: {kpi.owner!r} is not in seeds/divisions.csv{hint(kpi.owner, owners)}")
     if not entry.is_feed and entry.yaml.parent.name != kpi.dimension:
         at(
             "dimension",
@@ -293,6 +310,9 @@ def _check_sql(reading: _Reading, entry: Registered, project: Project) -> None:
                 found.start(),
                 f"period_grain: expected {kpi.interval!r}, the interval of {entry.yaml.name}, found {found[1]!r}",
             )
+    if problem := _of_rollup(kpi, {found[1].lower() for found in _DENOMINATOR.finditer(sql)}):
+        node, where = reading.places[kpi.id]
+        reading.say(entry.yaml, line_of(node, (*where, "rollup" if kpi.rollup else "unit")), problem)
     datasets = upstream(sql, project).datasets
     for dataset in kpi.sources:
         if dataset in project.datasets and dataset not in datasets:
@@ -309,6 +329,24 @@ def _check_sql(reading: _Reading, entry: Registered, project: Project) -> None:
             line_of(node, (*where, "sources")),
             f"sources: {entry.sql.name} reads {', '.join(unnamed)} as well; name every data set it is made of",
         )
+
+
+def _of_rollup(kpi: Definition, denominators: set[str]) -> str | None:
+    """What is wrong where the SQL gives no denominator to a figure that should have one, or the reverse. A macro's is
+    not seen."""
+    found = rolls_up(kpi)
+    divides = denominators - {"null", "null::numeric"}
+    if denominators and not divides and "ratio" in (found.geography, found.time):
+        return (
+            "rollup: a ratio is put together from numerators and denominators, and the SQL gives no denominator; "
+            "give it, or declare geography and time not_additive with a `reason`"
+        )
+    if divides and kpi.unit in AMOUNTS and "additive" in (found.geography, found.time):
+        return (
+            f"rollup: the SQL divides, so figures do not add up as {kpi.unit} does; declare "
+            "`rollup: {geography: ratio, time: ratio}`, or not_additive with a `reason`"
+        )
+    return None
 
 
 def _check_twins(reading: _Reading) -> None:

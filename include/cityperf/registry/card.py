@@ -16,6 +16,7 @@ from cityperf.marked import read_yaml, shown_path
 from cityperf.registry import FEED, Registered, Registry, read_objectives
 from cityperf.registry.definition import FeedKpi, Kpi
 from cityperf.registry.lineage import PROJECT, upstream
+from cityperf.registry.rollup import rolls_up
 
 BETTER: Final = {
     "up": "higher is better",
@@ -126,6 +127,7 @@ def _definition(entry: Registered, project_folder: Path) -> list[Block]:
     kpi = entry.definition
     objective = next(row for row in read_objectives(project_folder) if row["objective"] == kpi.objective)
     places = kpi.crosswalk.model_dump(exclude_none=True) if kpi.crosswalk else {}
+    rollup = rolls_up(kpi)
     decimals = f"{kpi.decimals} decimals" if isinstance(kpi, Kpi) else f"decimals {_FEED_SAYS}"
     facts = [
         ("name in French", kpi.name.fr),
@@ -142,6 +144,9 @@ def _definition(entry: Registered, project_folder: Path) -> list[Block]:
             "period",
             f"{kpi.interval}, {'adds up over the year' if kpi.flow else 'does not add up over the year'}",
         ),
+        ("rolls up", f"over areas: {_words(rollup.geography)}; over periods: {_words(rollup.time)}"),
+        ("why not", rollup.reason.en if rollup.reason else ""),
+        ("in French", rollup.reason.fr if rollup.reason else ""),
         ("better", BETTER[kpi.direction]),
         ("owner", f"{kpi.owner} ({kpi.steward})"),
         ("privacy", _words(kpi.privacy_class)),
@@ -170,14 +175,17 @@ def _target(entry: Registered) -> list[tuple[str, str]]:
         "ceiling": f"at most {_number(kpi, target.value)}",
         "service_standard": f"service standard, {_number(kpi, target.value)}",
         "range": f"between {_number(kpi, target.low)} and {_number(kpi, target.high)}",
-        "historical_baseline": f"mean of the {target.years} years before",
+        "historical_baseline": f"mean of its own figures of the {target.years or 0} years before",
+        "peer_median": "median of the municipalities that report the MBNCanada measure",
         "trajectory": "; ".join(
             f"{_number(kpi, step.value)} from {step.from_}" for step in target.steps or ()
         ),
     }
     stable = kpi.thresholds
+    note = kpi.target_note
     return [
         ("target", words[kpi.target_type]),
+        *([("who set it", note.en), ("in French", note.fr)] if note else []),
         (
             "stable within",
             f"{stable.period:.1%} of the period before, {stable.year:.1%} of last year, "

@@ -20,9 +20,20 @@ MeasureType = Literal["community_impact", "service_level", "efficiency", "custom
 LogicLevel = Literal["input", "activity", "output", "outcome", "impact"]
 Direction = Literal["up", "down", "none", "range"]
 Interval = Literal["month", "quarter", "season", "year"]
+RollupKind = Literal["additive", "ratio", "not_additive"]
 TargetType = Literal[
-    "none", "floor", "ceiling", "service_standard", "range", "historical_baseline", "trajectory"
+    "none",
+    "floor",
+    "ceiling",
+    "service_standard",
+    "range",
+    "historical_baseline",
+    "peer_median",
+    "trajectory",
 ]
+
+# Targets that are computed, not set by anybody: their note may be left to the registry.
+COMPUTED_TARGETS: Final[frozenset[TargetType]] = frozenset({"historical_baseline", "peer_median"})
 
 # What `kpi new` writes where a person must: an active KPI has none of it left.
 TO_WRITE: Final = {"en": "To be written", "fr": "À rédiger"}
@@ -34,6 +45,7 @@ TARGET_KEYS: Final[dict[str, frozenset[str]]] = {
     "service_standard": frozenset({"value"}),
     "range": frozenset({"low", "high"}),
     "historical_baseline": frozenset({"years"}),
+    "peer_median": frozenset(),
     "trajectory": frozenset({"steps"}),
 }
 
@@ -136,6 +148,26 @@ class Signals(Strict):
         return self
 
 
+class Rollup(Strict):
+    """How figures roll up over areas and over periods, where it does not follow from unit and flow
+    (`registry.rollup`); `reason` says why they do not."""
+
+    geography: RollupKind | None = None
+    time: RollupKind | None = None
+    reason: Words | None = None
+
+    @model_validator(mode="after")
+    def _says_why(self) -> Rollup:
+        refused = "not_additive" in (self.geography, self.time)
+        if refused and self.reason is None:
+            raise ValueError("not_additive says why: add `reason` in English and French")
+        if self.reason and not refused:
+            raise ValueError(
+                "reason: says why figures do not roll up; neither geography nor time is not_additive"
+            )
+        return self
+
+
 class Crosswalk(Strict):
     """The same measure elsewhere: MBNCanada's number, the clause of ISO 37120, an external report card."""
 
@@ -189,6 +221,7 @@ class Definition(Strict):
     direction: Direction
     interval: Interval
     flow: bool
+    rollup: Rollup | None = None
     multiplier: Annotated[float, Field(gt=0)]
     owner: Text
     steward: Text
@@ -224,7 +257,11 @@ class Definition(Strict):
 
 
 class FeedKpi(Definition):
-    """A measure of the dashboard feed. Its thresholds, decimals and targets are those of the feed's delivery."""
+    """A measure of the dashboard feed. Its thresholds, decimals and targets are those of the feed's delivery; while the
+    feed sets no target, the mean of its own figures of the last `baseline_years` stands for one.
+    """
+
+    baseline_years: Annotated[int, Field(ge=1, le=10)] | None = None
 
 
 class Kpi(Definition):
@@ -234,6 +271,7 @@ class Kpi(Definition):
     thresholds: Thresholds
     target_type: TargetType
     target: Target = Target()
+    target_note: Words | None = None
 
     @model_validator(mode="after")
     def _aims_somewhere(self) -> Kpi:
@@ -290,14 +328,30 @@ def _of_target(kpi: Kpi) -> list[str]:
         for name, value in kpi.target.model_dump(include={"value", "low", "high"}, exclude_none=True).items():
             if abs(value) > 5:
                 return [f"target.{name}: shares are fractions, 0.9 is 90 per cent; found {value:g}"]
+    if kind == "peer_median" and (kpi.interval != "year" or not (kpi.crosswalk and kpi.crosswalk.mbncanada)):
+        return [
+            "target_type: peer_median is the peers' median of a yearly measure; it needs interval year and "
+            "crosswalk.mbncanada"
+        ]
+    return _of_target_note(kpi)
+
+
+def _of_target_note(kpi: Kpi) -> list[str]:
+    if kpi.target_type == "none" and kpi.target_note:
+        return ["target_note: says where a target comes from; there is none here"]
+    if kpi.target_type not in ("none", *COMPUTED_TARGETS) and kpi.target_note is None:
+        return [
+            "target_note: a target that somebody set says who and where, in English and French: a published "
+            "standard, or the office's working target that Council has not adopted"
+        ]
     return []
 
 
 def section(location: tuple[Any, ...], kpi: type[Definition]) -> type[BaseModel]:
     """The model that the part of a definition at `location` is read into."""
     known: dict[str, type[BaseModel]] = {
-        "name": Words, "definition": Words, "note": Words, "reason": Words, "thresholds": Thresholds,
-        "target": Target, "steps": Step, "signals": Signals, "rebase": Rebase, "crosswalk": Crosswalk,
+        "name": Words, "definition": Words, "note": Words, "reason": Words, "target_note": Words, "thresholds": Thresholds,
+        "target": Target, "steps": Step, "signals": Signals, "rebase": Rebase, "rollup": Rollup, "crosswalk": Crosswalk,
         "lifecycle": Lifecycle, "versions": Version,
     }  # fmt: skip
     names = [part for part in location[:-1] if isinstance(part, str)]

@@ -1,4 +1,4 @@
--- People who came to a course at least once, of those invited.
+-- People who came to a course at least once, of those invited. Fewer than 11 are not shown.
 with runs as (
     {{ register_events(ref('int_training_history'), 'held_on') }}
 )
@@ -13,4 +13,4 @@ select
     sum(invited)::numeric as denominator
 from runs
 group by period_start
-having sum(invited) > 0
+having sum(attended) >= 11

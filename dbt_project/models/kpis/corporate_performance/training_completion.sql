@@ -1,4 +1,4 @@
--- People who finished a course, of those who came to it.
+-- People who finished a course, of those who came to it. Fewer than 11 are not shown.
 with runs as (
     {{ register_events(ref('int_training_history'), 'held_on') }}
 )
@@ -13,4 +13,4 @@ select
     sum(attended)::numeric as denominator
 from runs
 group by period_start
-having sum(attended) > 0
+having least(sum(attended), sum(completed)) >= 11

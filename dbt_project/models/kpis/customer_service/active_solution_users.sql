@@ -1,4 +1,5 @@
--- Of those who may use the solutions that projects put in place, the share who did so in the month.
+-- Of those who may use the solutions that projects put in place, the share who did so in the month. Fewer
+-- than 11 are not shown.
 with months as (
     select
         *,
@@ -20,4 +21,4 @@ where
     active_users is not null
     and {{ is_complete_month("date_trunc('month', month)", 'newest_day') }}
 group by 2
-having sum(users) > 0
+having sum(active_users) >= 11

@@ -3,6 +3,7 @@
 with requests as (
     select
         month_start as period_start,
+        ward_model,
         ward_code,
         requests,
         cancelled_requests
@@ -14,8 +15,8 @@ select
     'CS-311-03' as kpi_id,
     period_start,
     'month' as period_grain,
-    {{ areas('ward', 'ward_code') }},
+    {{ areas('ward', 'ward_code', model='ward_model') }},
     sum(cancelled_requests)::numeric as numerator,
     sum(requests)::numeric as denominator
 from requests
-{{ areas_and_city('ward_code') }}
+{{ areas_and_city('ward_code', model='ward_model') }}

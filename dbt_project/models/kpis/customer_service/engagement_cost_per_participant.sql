@@ -1,4 +1,5 @@
 -- Dollars spent on engagement activities for each person who took part, over the activities that state both.
+-- Fewer than 11 participants are not shown: the figure tells their number.
 with activities as (
     {{ register_events(ref('int_engagement_activities_history'), 'held_on') }}
 )
@@ -17,4 +18,4 @@ where
     and cost is not null
     and participants is not null
 group by period_start
-having sum(participants) > 0
+having sum(participants) >= 11

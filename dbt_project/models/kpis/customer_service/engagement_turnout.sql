@@ -1,4 +1,4 @@
--- Participants of the people whom an activity had reached.
+-- Participants of the people whom an activity had reached. Fewer than 11 are not shown.
 with activities as (
     {{ register_events(ref('int_engagement_activities_history'), 'held_on') }}
 )
@@ -17,3 +17,4 @@ where
     and participants is not null
     and reach > 0
 group by period_start
+having sum(participants) >= 11

@@ -4,7 +4,7 @@ with permits as (
     select
         date_trunc('year', completed_on)::date as period_start,
         max(completed_on) over () as newest_day,
-        ward_code,
+        {{ ward_of_period('ward_code', "date_trunc('year', completed_on)", 'year') }},
         coalesce(dwelling_units_created, 0) - coalesce(dwelling_units_lost, 0) as homes
     from {{ ref('stg_building__cleared_permits') }}
     where revision_num = '00'
@@ -14,9 +14,9 @@ select
     'NB-BLD-01' as kpi_id,
     period_start,
     'year' as period_grain,
-    {{ areas('ward', 'ward_code') }},
+    {{ areas('ward', 'ward_code', model='ward_model') }},
     sum(homes)::numeric as numerator,
     null::numeric as denominator
 from permits
 where {{ is_complete_period('year', 'period_start', 'newest_day') }}
-{{ areas_and_city('ward_code') }}
+{{ areas_and_city('ward_code', model='ward_model') }}

@@ -3,6 +3,7 @@
 with requests as (
     select
         month_start as period_start,
+        ward_model,
         ward_code,
         requests,
         extract(day from month_start + interval '1 month' - interval '1 day')::numeric as days
@@ -16,8 +17,8 @@ select
     'NB-311-02' as kpi_id,
     period_start,
     'month' as period_grain,
-    {{ areas('ward', 'ward_code') }},
+    {{ areas('ward', 'ward_code', model='ward_model') }},
     sum(requests)::numeric as numerator,
     max(days) as denominator
 from requests
-{{ areas_and_city('ward_code') }}
+{{ areas_and_city('ward_code', model='ward_model') }}

@@ -22,15 +22,31 @@ complete as (
 counted as (
     select
         people.period_start,
-        case when grouping(areas.neighbourhood_code) = 0 then 'neighbourhood_158' else 'city' end as geography_type,
-        case when grouping(areas.neighbourhood_code) = 0 then areas.neighbourhood_code else 'toronto' end
-            as geography_code,
+        {{ areas('neighbourhood_158', 'areas.neighbourhood_code') }},
         count(*) as people
     from people
     left join {{ ref('neighbourhoods_158') }} as areas
         on people.neighbourhood_key = {{ place_key('areas.neighbourhood_name') }}
     where people.injury in ('fatal', 'major')
     group by grouping sets ((people.period_start, areas.neighbourhood_code), (people.period_start))
+),
+
+residents as (
+    select
+        geography_type,
+        geography_code,
+        population_year,
+        population::numeric as population
+    from {{ ref('int_population') }}
+    where geography_type in ('city', 'neighbourhood_158')
+    union all
+    select distinct
+        'neighbourhood_158' as geography_type,
+        'unplaced' as geography_code,
+        population_year,
+        0 as population
+    from {{ ref('int_population') }}
+    where geography_type = 'city'
 )
 
 select
@@ -40,12 +56,9 @@ select
     residents.geography_type,
     residents.geography_code,
     coalesce(counted.people, 0)::numeric as numerator,
-    residents.population::numeric as denominator
+    residents.population as denominator
 from complete
-inner join {{ ref('int_population') }} as residents
-    on
-        complete.period_year = residents.population_year
-        and residents.geography_type in ('city', 'neighbourhood_158')
+inner join residents on complete.period_year = residents.population_year
 left join counted
     on
         complete.period_start = counted.period_start

@@ -1,7 +1,7 @@
 -- Median days from application to permit, by the quarter of the permit. A permit moves from the open file to the cleared
 -- one and may stand in both for a night; revisions of a permit are left out. What was issued before the cleared file
--- begins is known in part only, and until 2018 ward numbers may be those of the 44 former wards. Medians of wards do not
--- add up to the city's.
+-- begins is known in part only. A permit's ward is a number: that of one of the 44 former wards until November 2018.
+-- Medians of wards do not add up to the city's.
 with cleared as (
     select
         permit_num,
@@ -34,7 +34,7 @@ issued as (
     select
         date_trunc('quarter', issued_on)::date as period_start,
         max(issued_on) over () as newest_day,
-        case when issued_on >= '2019-01-01' then ward_code end as ward_code,
+        {{ ward_of_period('ward_code', "date_trunc('quarter', issued_on)", 'quarter') }},
         issued_on - applied_on as days
     from permits
 )
@@ -43,7 +43,7 @@ select
     'SD-BLD-01' as kpi_id,
     period_start,
     'quarter' as period_grain,
-    {{ areas('ward', 'ward_code') }},
+    {{ areas('ward', 'ward_code', model='ward_model') }},
     (percentile_cont(0.5) within group (order by days))::numeric as numerator,
     null::numeric as denominator
 from issued
@@ -51,4 +51,4 @@ where
     days >= 0
     and {{ is_complete_period('quarter', 'period_start', 'newest_day') }}
     and period_start >= (select date_trunc('quarter', min(cleared.first_day)) from cleared)
-{{ areas_and_city('ward_code') }}
+{{ areas_and_city('ward_code', model='ward_model') }}

@@ -4,7 +4,7 @@ with calls as (
     select
         date_trunc('year', alarmed_at)::date as period_start,
         max(alarmed_at) over ()::date as newest_day,
-        ward_code,
+        {{ ward_of_period('ward_code', "date_trunc('year', alarmed_at)", 'year') }},
         initial_call_type,
         response_seconds
     from {{ ref('stg_fire__emergency_incidents') }}
@@ -14,7 +14,7 @@ select
     'SD-FIR-01' as kpi_id,
     period_start,
     'year' as period_grain,
-    {{ areas('ward', 'ward_code') }},
+    {{ areas('ward', 'ward_code', model='ward_model') }},
     count(*) filter (where response_seconds <= 384)::numeric as numerator,
     count(*)::numeric as denominator
 from calls
@@ -22,4 +22,4 @@ where
     initial_call_type = 'Emergency Fire'
     and response_seconds >= 0
     and {{ is_complete_period('year', 'period_start', 'newest_day') }}
-{{ areas_and_city('ward_code') }}
+{{ areas_and_city('ward_code', model='ward_model') }}

@@ -25,10 +25,11 @@ from cityperf.portal.sample import (
     ttc,
     ttc_surface,
     valet,
+    ward_profiles,
 )
 from cityperf.portal.sample.world import Cache, World
 
-_PACKAGES = (ttc, budget, service_requests, neighbourhoods)
+_PACKAGES = (ttc, budget, service_requests, neighbourhoods, ward_profiles)
 _SERVICES = (dashboard, statcan, valet, crime, fir, recipes)
 _DROPS: dict[str, Callable[[World, date], Mapping[str, Make]]] = {
     module.FOLDER: module.drops for module in (benchmarks, commitments, ridership)
