@@ -65,39 +65,85 @@ constants as (
 ),
 
 -- Mean of the figures of the years before, of the same season where the KPI is charted by season; only a full set of
--- years is a baseline.
-baselines as (
+-- years is a baseline. A year's figures are summed first, so that each point meets a handful of years.
+seasons as (
     select
-        points.kpi_id,
-        points.geography_type,
-        points.geography_code,
-        points.period_grain,
-        points.period_start,
-        'historical_baseline' as target_type,
-        trim_scale(round(avg(earlier.value), 12)) as target_value,
-        null::numeric as target_low,
-        null::numeric as target_high
+        points.*,
+        kpis.target_baseline_years,
+        case
+            when kpis.signal_basis = 'same_season' then extract(month from points.period_start) else 0
+        end as season
     from points
     inner join kpis on points.kpi_id = kpis.kpi_id and kpis.target_type = 'historical_baseline'
-    inner join points as earlier
-        on
-            points.kpi_id = earlier.kpi_id
-            and points.geography_type = earlier.geography_type
-            and points.geography_code = earlier.geography_code
-            and earlier.period_year between points.period_year - kpis.target_baseline_years and points.period_year - 1
-            and (
-                kpis.signal_basis <> 'same_season'
-                or extract(month from points.period_start) = extract(month from earlier.period_start)
-            )
-    where earlier.value is not null
+),
+
+years as (
+    select
+        kpi_id,
+        geography_type,
+        geography_code,
+        period_grain,
+        season,
+        period_year,
+        target_baseline_years,
+        sum(value) as total,
+        count(value) as figures
+    from seasons
     group by
-        points.kpi_id,
-        points.geography_type,
-        points.geography_code,
-        points.period_grain,
-        points.period_start,
-        kpis.target_baseline_years
-    having count(distinct earlier.period_year) = kpis.target_baseline_years
+        kpi_id,
+        geography_type,
+        geography_code,
+        period_grain,
+        season,
+        period_year,
+        target_baseline_years
+),
+
+averages as (
+    select
+        years.kpi_id,
+        years.geography_type,
+        years.geography_code,
+        years.period_grain,
+        years.season,
+        years.period_year,
+        trim_scale(round(sum(earlier.total) / sum(earlier.figures), 12)) as target_value
+    from years
+    cross join lateral generate_series(1, years.target_baseline_years) as ago (years_before)
+    inner join years as earlier
+        on
+            {{ same_series('years', 'earlier') }}
+            and years.season = earlier.season
+            and years.period_year - ago.years_before = earlier.period_year
+    where earlier.figures > 0
+    group by
+        years.kpi_id,
+        years.geography_type,
+        years.geography_code,
+        years.period_grain,
+        years.season,
+        years.period_year,
+        years.target_baseline_years
+    having count(*) = years.target_baseline_years
+),
+
+baselines as (
+    select
+        seasons.kpi_id,
+        seasons.geography_type,
+        seasons.geography_code,
+        seasons.period_grain,
+        seasons.period_start,
+        'historical_baseline' as target_type,
+        averages.target_value,
+        null::numeric as target_low,
+        null::numeric as target_high
+    from seasons
+    inner join averages
+        on
+            {{ same_series('seasons', 'averages') }}
+            and seasons.season = averages.season
+            and seasons.period_year = averages.period_year
 ),
 
 -- Median of those that reported the same measure for the year, the City among them. Results come a year after the year

@@ -44,8 +44,10 @@ placed as (
             partition by dates.score_date
             order by coalesce(standing.week_score, standing.month_score) nulls last, standing.kpi_id
         ) as place_from_worst
-    from dates
-    inner join standing on dates.score_date between standing.entered_on and standing.stands_until
+    from standing
+    -- Days are joined one by one: a join on "between" compares every date with every entry.
+    cross join lateral generate_series(0, standing.stands_until - standing.entered_on) as day (days_later)
+    inner join dates on standing.entered_on + day.days_later = dates.score_date
 )
 
 select
