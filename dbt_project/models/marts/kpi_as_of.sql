@@ -12,6 +12,8 @@ select
     needed.kpi_id,
     min(datasets.next_delivery_due_on) as next_expected_on,
     max(datasets.late_by_days) as late_by_days,
+    string_agg(needed.dataset || ': ' || datasets.stale_reason_en, ' ' order by needed.dataset) as stale_reason_en,
+    string_agg(needed.dataset || ' : ' || datasets.stale_reason_fr, ' ' order by needed.dataset) as stale_reason_fr,
     min(grades.score) as quality_score,
     {{ quality_grade_of('min(grades.score)') }} as quality_grade
 from needed

@@ -50,11 +50,15 @@ held_rows as (
 
 held_files as (
     select
-        dataset,
-        count(distinct name) as files_held
-    from {{ source('quarantine', 'files') }}
-    where state = 'held'
-    group by dataset
+        files.dataset,
+        count(distinct files.name) as files_held,
+        -- The first since the last good one: a file that is refused night after night is one piece of news.
+        min(files.night) filter (where loads.last_delivery_night is null or files.night > loads.last_delivery_night)
+            as held_night
+    from {{ source('quarantine', 'files') }} as files
+    left join loads on files.dataset = loads.dataset
+    where files.state = 'held'
+    group by files.dataset
 ),
 
 latest_checks as (
@@ -123,7 +127,11 @@ select
         when checks.worst_freshness = 2 then 'late'
         when checks.worst_freshness = 1 then 'known_issue'
         else 'fresh'
-    end as freshness_state
+    end as freshness_state,
+    {{ stale_reason(
+        'held_files.held_night', 'loads.last_delivery_night',
+        'newest.night - loads.last_delivery_night - datasets.promised_days'
+    ) | indent(4) }}
 from datasets
 cross join newest
 left join loads on datasets.dataset = loads.dataset

@@ -103,6 +103,8 @@ select
     periods.period_end,
     standing.next_expected_on,
     standing.late_by_days,
+    standing.stale_reason_en,
+    standing.stale_reason_fr,
     standing.quality_score,
     standing.quality_grade,
     approvals.released_on,

@@ -18,5 +18,7 @@ select
     checks_warned,
     checks_failed,
     known_issues,
-    freshness_state
+    freshness_state,
+    stale_reason_en,
+    stale_reason_fr
 from {{ ref('mart_data_quality') }}

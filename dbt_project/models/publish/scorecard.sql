@@ -47,6 +47,8 @@ select
     period_end,
     next_expected_on,
     late_by_days,
+    stale_reason_en,
+    stale_reason_fr,
     quality_score,
     quality_grade,
     released_on,

@@ -8,10 +8,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import click
 
 from cityperf.config import ROOT
+
+MOST_WORKERS: Final = 8  # a night of Airflow in a test takes more than a gigabyte
 
 
 @click.command(
@@ -25,8 +28,8 @@ from cityperf.config import ROOT
 def test(arguments: tuple[str, ...]) -> None:
     """Run the tests; arguments go to pytest (--strict-skips fails if a test was skipped).
 
-    All of them run in two processes, a file of tests (or a few that share a home) at a time; `-n 0` runs them one after
-    the other. A temporary home is used and removed, so the tests never touch the state of the person who runs them.
+    All of them run in two processes a core, a file of tests (or a few that share a home) at a time; `-n 0` runs them
+    one after the other. A temporary home is used and removed: the tests never touch the state of whoever runs them.
     """
     home = Path(tempfile.mkdtemp(prefix="cityperf-home-"))
     home.chmod(0o755)  # a server that dropped root must be able to pass
@@ -44,10 +47,9 @@ def test(arguments: tuple[str, ...]) -> None:
 
 
 def _side_by_side(arguments: tuple[str, ...]) -> list[str]:
-    """A night of Airflow waits as much as it works, so two files of tests share two cores well. Not for a few
-    tests named by their path: there the start of two processes costs more than it gains.
+    """Tests wait for servers and nights at least as long as they work, so a core serves two files of tests. Not for a
+    few tests named by their path: there the start of the processes costs more than it gains.
     """
     named = any((ROOT / argument.split("::")[0]).exists() for argument in arguments)
-    if named or (os.cpu_count() or 1) < 2:
-        return []
-    return ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+    workers = min(2 * (os.cpu_count() or 1), MOST_WORKERS)
+    return [] if named else ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
