@@ -16,7 +16,7 @@ Kind = Literal[
 ]
 # In the order in which a person is needed: heading, sign, and what became of the figures that stand on it.
 SECTIONS: Final[dict[Kind, tuple[str, str, str]]] = {
-    "dead_man": ("Did not run", "✘", "kept as they were"),
+    "dead_man": ("Did not run", "✘", ""),
     "late": ("Late", "✘", "kept as they were"),
     "hand_in": ("Hand-ins to chase", "✘", "kept as they were"),
     "blocked": ("Blocked or failed", "✘", "held at last good"),
