@@ -6,6 +6,7 @@ import os
 
 from airflow.sdk import TaskGroup, dag, task
 from cityperf.config import Settings
+from cityperf.night import follows_the_clock
 from cityperf.transform import model_tree
 from cityperf_airflow import (
     NIGHT_OPENED,
@@ -19,9 +20,7 @@ from cityperf_airflow import (
     runbook,
 )
 
-# A replay's nights are listed in a file; every other profile follows the clock, unless somebody stopped it.
-BY_HAND = os.environ.get("CITYPERF_PROFILE") == "replay" or os.environ.get("CITYPERF_SCHEDULE") == "off"
-SCHEDULE = None if BY_HAND else nightly("02:00")
+SCHEDULE = nightly("02:00") if follows_the_clock(os.environ.get("CITYPERF_PROFILE")) else None
 
 
 @dag(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -21,6 +22,7 @@ from cityperf.errors import GateClosed, NightFailed
 
 START: Final = (2, 0)  # Toronto wall time at which a night begins ...
 DEADLINE: Final = (4, 0)  # ... and at which it stops waiting for sources
+ANSWER_BY: Final = (6, 0)  # by which it has ended, or a person is told
 PATIENCE_IN_A_HURRY: Final = 300  # seconds without any progress after which a person is not kept waiting
 LOAD_ATTEMPTS: Final = 3  # of one file in one visit, by the retries of the DAGs' `load` task
 
@@ -52,6 +54,16 @@ def moment_for(night: date, now: datetime) -> datetime:
 def deadline(night: date) -> datetime:
     """When a scheduled run goes on without the sources that are still missing."""
     return datetime(night.year, night.month, night.day, *DEADLINE, tzinfo=TORONTO)
+
+
+def answered_by(night: date) -> datetime:
+    """When a scheduled run must have ended, released or not; a later one counts as one that did not run."""
+    return datetime(night.year, night.month, night.day, *ANSWER_BY, tzinfo=TORONTO)
+
+
+def follows_the_clock(profile: str | None) -> bool:
+    """Whether nights start by themselves. A replay's are listed in a file; all others do, unless somebody stopped them."""
+    return profile != "replay" and os.environ.get("CITYPERF_SCHEDULE") != "off"
 
 
 def request(settings: Settings, night: date) -> None:
@@ -199,11 +211,11 @@ def gate(settings: Settings, night: date) -> None:
 
 
 def close_night(settings: Settings, night: date) -> NightState:
-    """Write down how the night ended and send each steward one digest. Returns the final state.
+    """Write down how the night ended and tell everybody concerned (cityperf.notify). Returns the final state.
 
     Raises NightFailed when something broke, so that the run shows red; a held release is a state, not a failure.
     """
-    from cityperf.notify import digest
+    from cityperf.notify import tell
 
     with connect(settings, "publisher") as connection:
         latest = connection.execute(
@@ -231,7 +243,7 @@ def close_night(settings: Settings, night: date) -> NightState:
             "where night = %s",
             (state, number, failure, night),
         )
-    digest(settings, night)
+    tell(settings, night)
     if state == "failed":
         raise NightFailed(f"night {night}: {failure}")
     return state

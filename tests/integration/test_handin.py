@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import socketserver
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -31,6 +29,7 @@ from openpyxl.workbook import Workbook as Book
 
 from tests.handins import example, filled, registers
 from tests.integration.publisher import NIGHT, open_gate
+from tests.integration.servers import MailServer, running
 
 Command = Callable[..., tuple[int, str]]
 Query = Callable[..., list[tuple[Any, ...]]]
@@ -384,12 +383,13 @@ def test_who_is_late_gets_one_letter_that_names_the_refused_file(place: Settings
 
 
 def test_the_digest_tells_the_steward_whom_to_chase_and_nobody_who_was_not_visited(place: Settings) -> None:
-    assert digest(place, NIGHT) == []
+    assert [path.name for path in digest(place, NIGHT)] == ["performance-office.txt"]
     with connect(place, "loader") as db:
         db.execute(
             "insert into ops.fetch (night, dataset, state) values (%s, 'commitments', 'unchanged')", (NIGHT,)
         )
-    (path,) = digest(place, NIGHT)
+    everything, path = digest(place, NIGHT)
+    assert everything.name == "performance-office.txt"
     assert path.name == "strategic-initiatives.txt"
     said = path.read_text()
     assert "Hand-ins to chase\n  ✘ commitments of Corporate Strategy: 30 days late (2026-10-21)" in said
@@ -398,39 +398,10 @@ def test_the_digest_tells_the_steward_whom_to_chase_and_nobody_who_was_not_visit
 
 
 # -- mail ----------------------------------------------------------------------------------------------------
-class _MailServer(socketserver.ThreadingTCPServer):
-    """Keeps the letters that it was given."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _MailHandler)
-        self.got: list[bytes] = []
-
-
-class _MailHandler(socketserver.StreamRequestHandler):
-    """As much of a mail server as a client needs."""
-
-    server: _MailServer
-
-    def handle(self) -> None:
-        self.wfile.write(b"220 here\r\n")
-        for line in self.rfile:
-            word = line[:4].upper()
-            if word == b"DATA":
-                self.wfile.write(b"354 go on\r\n")
-                lines = list(iter(self.rfile.readline, b".\r\n"))
-                self.server.got.append(b"".join(lines))
-            if word == b"QUIT":
-                self.wfile.write(b"221 bye\r\n")
-                return
-            self.wfile.write(b"250 fine\r\n")
-
-
 @pytest.fixture
-def mail_server() -> Iterator[_MailServer]:
-    with _MailServer() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+def mail_server() -> Iterator[MailServer]:
+    with running(MailServer()) as server:
         yield server
-        server.shutdown()
 
 
 def test_live_mail_goes_out_once_and_what_cannot_go_says_why(
@@ -439,7 +410,7 @@ def test_live_mail_goes_out_once_and_what_cannot_go_says_why(
     live = Settings(profile="live", home=tmp_path)
     said = ("Transportation Services", "note", "Sujet à lire", "Voilà.\n")
     unsent = send(live, NIGHT, *said)
-    assert unsent.read_text().startswith("Not sent: no mail server is configured (CITYPERF_SMTP)")
+    assert unsent.read_text().startswith("Not sent: no mail server is configured (CITYPERF_SMTP, or")
     monkeypatch.setenv(
         "CITYPERF_SMTP", f"smtp://127.0.0.1:{mail_server.server_address[1]}/?from=office@city.test"
     )

@@ -115,5 +115,6 @@ def test_services_are_told_home_and_profile_and_run_in_the_foreground(tmp_path: 
     assert f'Environment="CITYPERF_HOME={tmp_path}/ho%%me"\n' in unit
     assert 'Environment="CITYPERF_DATABASE_URL=postgresql://dba:x@db:5432/postgres"\n' in unit
     lines = commands.crontab_lines(chosen).splitlines()
-    assert [line.split(" CITYPERF")[0] for line in lines] == ["@reboot", "*/10 * * * *"]
+    assert [line.split(" CITYPERF")[0] for line in lines] == ["@reboot", "*/10 * * * *", "20 * * * *"]
+    assert f"{ROOT / 'cityperf'} alerts check --profile live" in lines[-1]
     assert all(r"ho\%me" in line and line.endswith("# cityperf live") for line in lines)

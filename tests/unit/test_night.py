@@ -6,7 +6,15 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from cityperf.night import Summary, attendance, deadline, moment_for, starts_at
+from cityperf.night import (
+    Summary,
+    answered_by,
+    attendance,
+    deadline,
+    follows_the_clock,
+    moment_for,
+    starts_at,
+)
 
 
 def test_an_unchanged_source_counts_as_in() -> None:
@@ -43,6 +51,30 @@ def test_nights_are_toronto_nights_on_the_days_when_clocks_change() -> None:
     assert starts_at(date(2026, 11, 1)).astimezone(UTC) == datetime(2026, 11, 1, 7, tzinfo=UTC)
     for night in (date(2026, 3, 8), date(2026, 11, 1)):
         assert deadline(night).astimezone(UTC) > starts_at(night).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("profile", "schedule", "by_itself"),
+    [
+        ("live", None, True),
+        (None, None, True),
+        ("sample", "on", True),
+        ("live", "off", False),
+        ("replay", None, False),
+    ],
+)
+def test_nights_start_by_themselves_unless_they_are_listed_or_somebody_stopped_them(
+    profile: str | None, schedule: str | None, by_itself: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CITYPERF_SCHEDULE", raising=False)
+    if schedule:
+        monkeypatch.setenv("CITYPERF_SCHEDULE", schedule)
+    assert follows_the_clock(profile) is by_itself
+
+
+def test_a_night_is_overdue_only_after_it_stopped_waiting_for_sources() -> None:
+    for night in (date(2026, 3, 8), date(2026, 7, 1), date(2026, 11, 1)):
+        assert answered_by(night).astimezone(UTC) > deadline(night).astimezone(UTC)
 
 
 def summary(state: str, *sources: str) -> Summary:

@@ -10,9 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from cityperf import notify
 from cityperf.config import ROOT
-from cityperf.notify import Absence, Finding
 from cityperf.publish.tables import Column, Table
 from cityperf.quality import known
 from cityperf.quality.freshness import in_words
@@ -321,46 +319,3 @@ def test_the_freshness_runbook_exists() -> None:
 def test_results_are_listed_worst_first() -> None:
     results = [replace(failing(), status=s) for s in ("pass", "known", "warn", "fail")]  # type: ignore[arg-type]
     assert [r.status for r in worst_first(results)] == ["fail", "warn", "known", "pass"]
-
-
-# -- digest
-# ---------------------------------------------------------------------------------------------------
-def finding(status: str, number: int = 1, check: str = "required.ward") -> Finding:
-    return Finding(
-        "landing",
-        check,
-        "service_requests_311",
-        "block",
-        status,
-        f"row {number} is wrong",
-        "311 Performance",
-        "docs/runbooks/landing.md#required-values",
-    )
-
-
-def test_a_digest_rolls_findings_of_one_check_up_into_a_few_lines() -> None:
-    text = notify.compose(
-        "live", NIGHT, "311 Performance", [finding("fail", n) for n in range(500)], [], "Release 3 is up."
-    )
-    assert text.count("is wrong") == notify.EXAMPLES
-    assert "and 497 more of this check" in text
-    assert "500 failed" in text
-    assert "SAMPLE" not in text
-
-
-def test_a_digest_puts_failures_before_warnings_before_known_issues() -> None:
-    text = notify.compose(
-        "sample",
-        NIGHT,
-        "x",
-        [finding("known"), finding("warn"), finding("fail"), finding("pass")],
-        [Absence("commitments", "late", "expected the workbook by 04:00")],
-        "No release so far.",
-    )
-    order = ["SAMPLE", "Not taken in", "commitments did not come", "Needs a hand", "Look at it", "Known"]
-    assert [text.index(word) for word in order] == sorted(text.index(word) for word in order)
-    assert "1 passed, 1 warned, 1 known, 1 failed" in text
-
-
-def test_a_digest_of_a_quiet_night_says_that_all_is_well() -> None:
-    assert "All is well." in notify.compose("live", NIGHT, "x", [finding("pass")], [], "Release 3 is up.")

@@ -45,6 +45,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "as-of": ("cityperf.cli.as_of:as_of", "What was published at a date, byte for byte."),
     "period": ("cityperf.cli.period:period", "Closed periods, and what changes in one all the same."),
+    "digest": ("cityperf.cli.alerts:digest", "What needs a person, the most urgent first; --send sends it."),
+    "tickets": ("cityperf.cli.alerts:tickets", "Failures that last, one file per cause."),
+    "alerts": ("cityperf.cli.alerts:alerts", "What should have run and did not."),
     "psql": (
         "cityperf.cli.stack:psql",
         "A psql session on the warehouse (as bi_reader unless told otherwise).",

@@ -343,7 +343,7 @@ def _environment(chosen: Settings) -> dict[str, str]:
         found["CITYPERF_DATABASE_URL"] = chosen.database_url
     if chosen.replay_file:
         found["CITYPERF_REPLAY"] = str(chosen.replay_file)
-    for name in ("CITYPERF_SEED", "CITYPERF_SCALE", "CITYPERF_PG_BIN"):
+    for name in ("CITYPERF_SEED", "CITYPERF_SCALE", "CITYPERF_PG_BIN", "CITYPERF_QUIET_DAY"):
         if os.environ.get(name):
             found[name] = os.environ[name]
     return found
@@ -381,14 +381,21 @@ def systemd_unit(chosen: Settings) -> str:
 
 
 def crontab_lines(chosen: Settings) -> str:
-    """Started with the machine, and looked after every ten minutes: `up` does nothing where all is well."""
+    """Started with the machine, and looked after every ten minutes: `up` does nothing where all is well. Every hour a look
+    whether the night ran, which Airflow cannot tell of itself.
+    """
     from shlex import quote
 
     told = " ".join(f"{name}={quote(value)}" for name, value in _environment(chosen).items())
-    command = f"{told} {quote(str(ROOT / 'cityperf'))} up --profile {chosen.profile}".replace("%", r"\%")
+    program = quote(str(ROOT / "cityperf"))
     mark = f"# cityperf {chosen.profile}"
     log = quote(str(chosen.logs / "cron.log"))
-    return "".join(f"{when} {command} >>{log} 2>&1 {mark}\n" for when in ("@reboot", "*/10 * * * *"))
+
+    def line(when: str, what: str) -> str:
+        command = f"{told} {program} {what} --profile {chosen.profile}".replace("%", r"\%")
+        return f"{when} {command} >>{log} 2>&1 {mark}\n"
+
+    return line("@reboot", "up") + line("*/10 * * * *", "up") + line("20 * * * *", "alerts check")
 
 
 def _install_unit(chosen: Settings) -> None:
