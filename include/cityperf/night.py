@@ -78,6 +78,7 @@ def open_night(settings: Settings, night: date) -> None:
     """
     from cityperf.load import ensure_raw_tables
     from cityperf.load.backfill import drop_expired
+    from cityperf.quarantine import carry_out
     from cityperf.retention import expire
     from cityperf.sources import load_contracts, nightly_contracts
 
@@ -87,7 +88,9 @@ def open_night(settings: Settings, night: date) -> None:
         visited = [each for each in nightly_contracts().values() if each.extract.connector == "drop_folder"]
         folders = {str(each.extract.arguments["folder"]): each.dataset for each in visited}
         deliver_drops(settings, night, folders)
-    ensure_raw_tables(settings, load_contracts())
+    contracts = load_contracts()
+    ensure_raw_tables(settings, contracts)
+    carry_out(settings, night, contracts)
     drop_expired(settings, night)
     expire(settings, night)
     with connect(settings, "loader") as connection:

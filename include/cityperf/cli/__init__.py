@@ -34,6 +34,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "cityperf.cli.landing:landing",
         "Landed files about persons: the keys that seal them.",
     ),
+    "quarantine": (
+        "cityperf.cli.quarantine:quarantine",
+        "Held rows and files: list, show, release, discard.",
+    ),
     "kpi": ("cityperf.cli.kpi:kpi", "Indicators: list, show, trace to the source file, check, add, card."),
     "edition": (
         "cityperf.cli.edition:edition",
