@@ -138,7 +138,7 @@ def _contracts(given: Mapping[str, Contract] | None) -> Mapping[str, Contract]:
     return load_contracts() if given is None else given
 
 
-def _one(db: psycopg.Connection[Any], kind: Kind, number: int) -> tuple[Any, ...]:
+def _one(db: psycopg.Connection[tuple[Any, ...]], kind: Kind, number: int) -> tuple[Any, ...]:
     row = db.execute(_ITEM + "where kind = %s and quarantine_id = %s", (kind, number)).fetchone()
     if row is None:
         raise CityperfError(

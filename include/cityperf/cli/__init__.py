@@ -49,6 +49,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "as-of": ("cityperf.cli.as_of:as_of", "What was published at a date, byte for byte."),
     "period": ("cityperf.cli.period:period", "Closed periods, and what changes in one all the same."),
+    "backup": (
+        "cityperf.cli.backup:backup",
+        "Save the profile; drill: restore it elsewhere and compare.",
+    ),
+    "restore": ("cityperf.cli.backup:restore", "Bring a backup back into an empty profile."),
     "psql": (
         "cityperf.cli.stack:psql",
         "A psql session on the warehouse (as bi_reader unless told otherwise).",

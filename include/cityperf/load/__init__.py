@@ -318,12 +318,15 @@ def rebuild(settings: Settings, contract: Contract) -> list[BatchResult]:
             (contract.dataset,),
         ).fetchall()
         with db.transaction():
+            ensure(db, contract)  # the table itself may be what was lost
             drop(db, contract)
             ensure(db, contract)
             db.execute(
                 "update ops.batch set state = 'superseded', periods = '{}', periods_confirmed = '{}', "
-                "message = %s where dataset = %s and state = 'loaded'",
-                (REBUILT, contract.dataset),
+                "message = %s where dataset = %s and (state = 'loaded' "
+                # of several deliveries of one night only the last counts as loaded, but raw had the rows of all
+                "or state = 'superseded' and %s and rows_loaded > 0)",
+                (REBUILT, contract.dataset, contract.partition is None),
             )
             db.execute("delete from ops.cursor where dataset = %s", (contract.dataset,))
         lenient = contract.drift.model_copy(update={"fewer_rows": "warn"})
