@@ -429,7 +429,19 @@ def _restore(settings: Settings, folder: Path, manifest: Manifest) -> None:
             f"expected every table as it was saved, found {'; '.join(wrong[:5])}; see {RUNBOOK}"
         )
     postgres.ensure(settings)  # rights of the databases, and migrations that are newer than the backup
+    _link_current(settings)
     mark.unlink()
+
+
+def _link_current(settings: Settings) -> None:
+    """`releases/current` is a link, which is not saved: it follows from what is up."""
+    from cityperf.publish.exports import link_current
+    from cityperf.publish.ledger import current
+
+    with connect(settings, "publisher") as db:
+        up = current(db)
+    if up and (settings.releases / str(up.number)).is_dir():
+        link_current(settings, up.number)
 
 
 def _refuse_if_used(settings: Settings) -> None:

@@ -76,10 +76,9 @@ def open_night(settings: Settings, night: date) -> None:
 
     Nights that downtime swallowed since the latest earlier one are recorded as missed.
     """
+    from cityperf.housekeeping import remove
     from cityperf.load import ensure_raw_tables
-    from cityperf.load.backfill import drop_expired
     from cityperf.quarantine import carry_out
-    from cityperf.retention import expire
     from cityperf.sources import load_contracts, nightly_contracts
 
     if settings.profile != "live":
@@ -91,8 +90,7 @@ def open_night(settings: Settings, night: date) -> None:
     contracts = load_contracts()
     ensure_raw_tables(settings, contracts)
     carry_out(settings, night, contracts)
-    drop_expired(settings, night)
-    expire(settings, night)
+    remove(settings, night)
     with connect(settings, "loader") as connection:
         previous = connection.execute(
             "select max(night) from ops.night where night < %s and state <> 'missed'", (night,)

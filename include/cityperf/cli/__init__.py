@@ -54,6 +54,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Save the profile; drill: restore it elsewhere and compare.",
     ),
     "restore": ("cityperf.cli.backup:restore", "Bring a backup back into an empty profile."),
+    "retention": (
+        "cityperf.cli.retention:retention",
+        "Remove what is over its time, as every night does; --dry-run says what.",
+    ),
     "psql": (
         "cityperf.cli.stack:psql",
         "A psql session on the warehouse (as bi_reader unless told otherwise).",
