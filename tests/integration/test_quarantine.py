@@ -16,6 +16,7 @@ from cityperf.load import load_file, rebuild
 from cityperf.publish.approvers import NotAllowed
 from cityperf.sources import Contract
 
+from tests.integration.builds import dbt
 from tests.integration.publisher import NIGHT, contract, deliver, land, open_gate
 
 Query = Callable[..., list[tuple[Any, ...]]]
@@ -313,3 +314,20 @@ def test_the_command_decides_and_tells(
     assert told["counts"]["row"] == {"released": 2}
     assert [each["id"] for each in told["items"]] == [first, last]
     assert told["unreconciled"] == []
+
+
+# -- counted -------------------------------------------------------------------------------------------------
+def test_what_was_decided_is_counted_in_the_published_table(clean_warehouse: Settings, query: Query) -> None:
+    agreed = contract("operating_budget", columns=LINES, keys=["id"])
+    deliver(clean_warehouse, agreed, csv("100,NEW,5", "101,NEW,6", "102,NEW,7", "103,NEW,8"))
+    first, second, third, _ = held(clean_warehouse, agreed)
+    decide(clean_warehouse, first, agreed=agreed)
+    carry_out(clean_warehouse, agreed)
+    decide(clean_warehouse, second, agreed=agreed)  # waits for the next refresh: still out
+    decide(clean_warehouse, third, agreed=agreed, decision="discarded")
+    states = dbt(clean_warehouse, NIGHT, "run", "--select", "mart_data_quality", "data_quality")
+    assert set(states.values()) == {"success"}
+    assert query(
+        "select rows_loaded, rows_quarantined, rows_discarded from publish_next.data_quality where dataset = %s",
+        (agreed.dataset,),
+    ) == [(21, 2, 1)]
