@@ -15,7 +15,7 @@ def rules(candidate: Candidate) -> list[Rule]:
             expectation="UnexpectedRowsExpectation",
             arguments=sql_rule(
                 "select dataset, rows_loaded, rows_quarantined from t where least(rows_loaded, "
-                "rows_quarantined, checks_passed, checks_warned, checks_failed) < 0"
+                "rows_quarantined, rows_discarded, checks_passed, checks_warned, checks_failed) < 0"
             ),
             severity="block",
             owner=OWNER,

@@ -121,7 +121,7 @@ class Settings:
             self.home.mkdir(parents=True, exist_ok=True)
             names = ("admin", *ROLES, "airflow_admin", "jwt", "api")
             made = {name: _secrets.token_urlsafe(24) for name in names}
-            made["fernet"] = _fernet_key()
+            made["fernet"] = new_fernet_key()
             fd, temporary = tempfile.mkstemp(prefix="secrets.", dir=self.home)  # readable by its owner only
             with os.fdopen(fd, "w") as handle:
                 json.dump(made, handle)
@@ -176,7 +176,8 @@ class Settings:
         return override or f"http://127.0.0.1:{self.ports()['portal']}"
 
 
-def _fernet_key() -> str:
+def new_fernet_key() -> str:
+    """A key for what Airflow encrypts in its database."""
     import base64
 
     return base64.urlsafe_b64encode(os.urandom(32)).decode()

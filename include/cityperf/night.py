@@ -88,9 +88,9 @@ def open_night(settings: Settings, night: date) -> None:
 
     Nights that downtime swallowed since the latest earlier one are recorded as missed.
     """
+    from cityperf.housekeeping import remove
     from cityperf.load import ensure_raw_tables
-    from cityperf.load.backfill import drop_expired
-    from cityperf.retention import expire
+    from cityperf.quarantine import carry_out
     from cityperf.sources import load_contracts, nightly_contracts
 
     if settings.profile != "live":
@@ -99,9 +99,10 @@ def open_night(settings: Settings, night: date) -> None:
         visited = [each for each in nightly_contracts().values() if each.extract.connector == "drop_folder"]
         folders = {str(each.extract.arguments["folder"]): each.dataset for each in visited}
         deliver_drops(settings, night, folders)
-    ensure_raw_tables(settings, load_contracts())
-    drop_expired(settings, night)
-    expire(settings, night)
+    contracts = load_contracts()
+    ensure_raw_tables(settings, contracts)
+    carry_out(settings, night, contracts)
+    remove(settings, night)
     with connect(settings, "loader") as connection:
         previous = connection.execute(
             "select max(night) from ops.night where night < %s and state <> 'missed'", (night,)

@@ -702,6 +702,13 @@ def _create_database(connection: Connection, name: str, owner: str | None) -> No
     )
 
 
+def recreate_database(settings: Settings, name: str, owner: str | None) -> None:
+    """An empty database of that name in the place of the one there is, for a restore."""
+    with _admin(settings) as connection:
+        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+        _create_database(connection, name, owner)
+
+
 def _set_database_rights(settings: Settings, connection: Connection) -> None:
     warehouse, airflow = sql.Identifier(settings.warehouse_db), sql.Identifier(settings.airflow_db)
     if not settings.database_url:

@@ -32,7 +32,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 
 from cityperf import postgres
-from cityperf.config import ROOT, Settings
+from cityperf.config import ROOT, Settings, new_fernet_key
 from cityperf.errors import CityperfError
 
 AIRFLOW_PARTS: Final = ("scheduler", "api-server", "dag-processor", "triggerer")
@@ -567,12 +567,30 @@ def set_up(settings: Settings, tell: Callable[[str], None] = lambda _: None) -> 
     tell(f"pools made: {', '.join(missing) or 'none, all were there'}")
 
 
+def clean_metadata(settings: Settings, before: str) -> None:
+    """Delete what Airflow's database has of runs before a day (YYYY-MM-DD), and keep no copy of it there."""
+    options = ("--clean-before-timestamp", before, "--skip-archive", "--yes")
+    _airflow_command(settings, "db", "clean", *options)
+
+
+def rotate_fernet(settings: Settings) -> None:
+    """A new Fernet key: what Airflow's database has encrypted is encrypted anew with it. Killed, it can be repeated.
+
+    Both keys stand in the secrets file until that is done, so that nothing is unreadable in between.
+    """
+    settings.change_secret("fernet", lambda before: f"{new_fernet_key()},{before}")
+    _airflow_command(settings, "rotate-fernet-key")
+    settings.change_secret("fernet", lambda both: both.split(",")[0])
+
+
 def _airflow_command(settings: Settings, *arguments: str) -> None:
     """One call of Airflow's command line; StackError with its last words when it fails."""
+    # A task's own process is kept from Airflow's database; this one is not a task.
+    ours = {k: v for k, v in airflow_env(settings).items() if k.startswith("AIRFLOW__DATABASE__SQL")}
     log_path = settings.logs / f"airflow-{'-'.join(arguments[:2])}.log"
     with log_path.open("wb") as log:
         done = subprocess.run(
-            _python("airflow", *arguments), env=part_env(settings), cwd=ROOT,
+            _python("airflow", *arguments), env=part_env(settings) | ours, cwd=ROOT,
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
     if done.returncode:

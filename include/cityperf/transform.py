@@ -276,9 +276,10 @@ def fingerprints(manifest: Any, versions: Mapping[str, str], night: date, profil
             return done[unique_id]
         if unique_id.startswith("source."):
             source = manifest.sources[unique_id]
-            # Which delivery of a raw table is current, and which rows of it are held, changes with a batch of its own.
-            told = source.name == "cursor" or source.schema == "quarantine"
-            own = source.name if source.schema == "raw" else "" if told else "ops"
+            # Which delivery of a raw table is current, and which rows of it are held, changes with a batch of its own;
+            # what a steward decided about those rows does not.
+            own = source.name if source.schema == "raw" else "" if source.name == "cursor" else "ops"
+            own = source.schema if source.schema == "quarantine" else own
             if source.schema == FORECAST:
                 version = forecast.METHOD
             elif source.schema == "ops" and source.name in DISCLOSURE:
@@ -425,6 +426,11 @@ def plan(settings: Settings, night: date, manifest: Any) -> Plan:
         versions["ops"] = "|".join(
             [str(row[0] if row else ""), *(f"{k}={v}" for k, v in sorted(versions.items()))]
         )
+        decided = connection.execute(
+            "select max(decision_id), count(settled_on) from quarantine.decision"
+        ).fetchone()
+        if decided and decided[0]:
+            versions["quarantine"] = f"{decided[0]} {decided[1]}"
         stored = dict(connection.execute("select model, fingerprint from ops.model_state"))
         existing = {
             (schema, table)

@@ -382,6 +382,7 @@ def sound_rows(number: int, night: date = NIGHT, marker: int = 0) -> dict[str, l
                 "dataset": "dashboard_measures",
                 "rows_loaded": 5,
                 "rows_quarantined": 0,
+                "rows_discarded": 0,
                 "checks_passed": 3,
                 "checks_warned": 0,
                 "checks_failed": marker,

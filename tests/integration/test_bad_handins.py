@@ -643,6 +643,8 @@ def test_a_rebuild_repeats_what_was_accepted_though_template_and_lists_have_move
         "on b.file_id = r._file_id and b.state = 'loaded' order by _file_id, _row"
     )
     before, held = query(text), query(HELD_ROWS)
+    unknown = "select _file_id, _row from raw.milestones where project_id = 'P-99' order by 1, 2"
+    accepted = query(unknown)  # of earlier hand-ins of the night, when that project was known
     register = office.contracts["milestones"].register
     assert register
     moved = office.contracts["milestones"].model_copy(
@@ -651,7 +653,7 @@ def test_a_rebuild_repeats_what_was_accepted_though_template_and_lists_have_move
     rebuild(office.settings, moved)
     after = query(text)
     assert [row for row in after if row in before] == before
-    assert query("select count(*) from raw.milestones where project_id = 'P-99'") == [(0,)]
+    assert query(unknown) == accepted
     assert query(HELD_ROWS) == held
 
 

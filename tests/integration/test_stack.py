@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -11,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 import requests
-from cityperf import stack
-from cityperf.config import Settings
+from cityperf import postgres, stack
+from cityperf.config import Settings, new_fernet_key
 
 DAG = '''
 """A DAG of the test: one task in each pool."""
@@ -193,6 +196,39 @@ def test_a_stopped_stack_starts_again_and_down_leaves_no_process(running: Settin
     _, alive = psutil.wait_procs(family, timeout=10)
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
     assert stack.status(running)["state"] == "stopped"
+
+
+@pytest.mark.fault
+def test_airflows_secrets_outlive_a_rotated_fernet_key_and_a_lost_one_is_recovered_from(
+    running: Settings,
+) -> None:
+    """The steps of docs/runbooks/backup.md, on Airflow's own database."""
+    postgres.start(running)
+    known = "from airflow.models import Variable; "
+
+    def airflow(program: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", known + program],
+            env=stack.airflow_env(running),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout.strip().splitlines()[-1]
+
+    airflow("Variable.set('tried', 'a secret'); print('set')")
+    before = running.secrets()["fernet"]
+    stack.rotate_fernet(running)
+    after = running.secrets()["fernet"]
+    assert before not in after and "," not in after
+    assert airflow("print(Variable.get('tried'))") == "a secret"
+    running.change_secret("fernet", lambda _: new_fernet_key())  # the secrets file is lost and made anew
+    assert airflow("print(Variable.get('tried', default_var=None))") != "a secret"
+    with psycopg.connect(running.dsn("airflow", running.airflow_db), autocommit=True) as db:
+        db.execute("delete from variable where is_encrypted")
+        db.execute("delete from connection where is_encrypted or is_extra_encrypted")
+    said = airflow("Variable.set('tried', 'another'); print(Variable.get('tried'))")
+    assert said == "another"
 
 
 def test_a_stack_that_cannot_start_says_why(tmp_path: Path) -> None:

@@ -42,9 +42,10 @@ newest as (
 held_rows as (
     select
         dataset,
-        count(*) as rows_held
+        -- a row that a steward let in is held until the next refresh has loaded it
+        count(*) filter (where state = 'held' or (state = 'released' and loaded_by is null)) as rows_held,
+        count(*) filter (where state = 'discarded') as rows_discarded
     from {{ source('quarantine', 'rows') }}
-    where state = 'held'
     group by dataset
 ),
 
@@ -115,6 +116,7 @@ select
     coalesce(loads.files, 0)::integer as files,
     coalesce(loads.rows_loaded, 0)::bigint as rows_loaded,
     coalesce(held_rows.rows_held, 0)::bigint as rows_quarantined,
+    coalesce(held_rows.rows_discarded, 0)::bigint as rows_discarded,
     coalesce(held_files.files_held, 0)::integer as files_quarantined,
     coalesce(checks.checks_passed, 0)::integer as checks_passed,
     coalesce(checks.checks_warned, 0)::integer as checks_warned,

@@ -13,6 +13,7 @@ select
     files,
     rows_loaded,
     rows_quarantined,
+    rows_discarded,
     files_quarantined,
     checks_passed,
     checks_warned,

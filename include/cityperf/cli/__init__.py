@@ -34,6 +34,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "cityperf.cli.landing:landing",
         "Landed files about persons: the keys that seal them.",
     ),
+    "quarantine": (
+        "cityperf.cli.quarantine:quarantine",
+        "Held rows and files: list, show, release, discard.",
+    ),
     "kpi": ("cityperf.cli.kpi:kpi", "Indicators: list, show, trace to the source file, check, add, card."),
     "edition": (
         "cityperf.cli.edition:edition",
@@ -48,6 +52,15 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "digest": ("cityperf.cli.alerts:digest", "What needs a person, the most urgent first; --send sends it."),
     "tickets": ("cityperf.cli.alerts:tickets", "Failures that last, one file per cause."),
     "alerts": ("cityperf.cli.alerts:alerts", "What should have run and did not."),
+    "backup": (
+        "cityperf.cli.backup:backup",
+        "Save the profile; drill: restore it elsewhere and compare.",
+    ),
+    "restore": ("cityperf.cli.backup:restore", "Bring a backup back into an empty profile."),
+    "retention": (
+        "cityperf.cli.retention:retention",
+        "Remove what is over its time, as every night does; --dry-run says what.",
+    ),
     "psql": (
         "cityperf.cli.stack:psql",
         "A psql session on the warehouse (as bi_reader unless told otherwise).",

@@ -63,3 +63,20 @@ def reseal() -> None:
 
     with connect(settings(), "loader", autocommit=True) as db:
         click.echo(f"{again(settings(), db)} files sealed again")
+
+
+@landing.command("rotate-fernet")
+@profile_option
+def rotate_fernet() -> None:
+    """A new key for what Airflow encrypts in its database. The stack must be down; PostgreSQL is started."""
+    from cityperf import postgres, stack
+    from cityperf.errors import CityperfError
+
+    chosen = settings()
+    if stack.supervisor_pid(chosen) is not None:
+        raise CityperfError(
+            "expected a stack that is down, found it up with the old key; ./cityperf down first"
+        )
+    postgres.start(chosen)
+    stack.rotate_fernet(chosen)
+    click.echo(f"rotated; save {chosen.home / 'secrets.json'} again, then ./cityperf up")

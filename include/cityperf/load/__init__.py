@@ -231,6 +231,42 @@ def backfill_file(
             raise told from None
 
 
+def load_released(
+    settings: Settings, night: date, contract: Contract, file_id: int, held_on: date
+) -> BatchResult:
+    """Load on `night` a file that a steward released, as a delivery as new as it was when it was held on `held_on`.
+
+    What is a matter of judgement is waived: the landing gate, fewer rows than before, a new column, and a policy that
+    holds a whole file for single rows, which are held then. Raises FileQuarantined when it breaks the contract
+    otherwise (it is held again), and when a newer delivery of its name stands (nothing was touched).
+    """
+    from cityperf.db import connect
+    from cityperf.load import order
+
+    firm, drift = ("quarantine_file", "stop"), contract.drift
+    waived: dict[str, str] = {"fewer_rows": "warn"}
+    if drift.type_error in firm:
+        waived["type_error"] = "quarantine_row"
+    if drift.new_column in firm:
+        waived["new_column"] = "ignore" if contract.privacy.level == "person_level" else "warn"
+    if drift.unknown_sheet in firm:
+        waived["unknown_sheet"] = "warn"
+    if drift.missing_column == "stop":
+        waived["missing_column"] = "quarantine_file"
+    accepted = contract.model_copy(update={"drift": drift.model_copy(update=waived)})
+    with connect(settings, "loader", autocommit=True) as db, one_at_a_time(db, contract.dataset):
+        _reclaim(db, contract.dataset)
+        newer = order.newer_than_held(db, contract, file_id, held_on)
+        if newer is not None:
+            raise FileQuarantined(newer)
+        stamp = order.stamp_of(db, held_on, file_id)
+        result = _load_delivery(
+            settings, db, accepted, night, file_id, stamp, lambda *_: []
+        )  # a person looked at it
+        _answer(settings, db, contract, file_id)
+        return result
+
+
 def landed(db: psycopg.Connection[Any], contract: Contract, file_id: int) -> tuple[str, str, str]:
     """Name, SHA-256 and address of a landed file."""
     row = db.execute(
@@ -282,12 +318,15 @@ def rebuild(settings: Settings, contract: Contract) -> list[BatchResult]:
             (contract.dataset,),
         ).fetchall()
         with db.transaction():
+            ensure(db, contract)  # the table itself may be what was lost
             drop(db, contract)
             ensure(db, contract)
             db.execute(
                 "update ops.batch set state = 'superseded', periods = '{}', periods_confirmed = '{}', "
-                "message = %s where dataset = %s and state = 'loaded'",
-                (REBUILT, contract.dataset),
+                "message = %s where dataset = %s and (state = 'loaded' "
+                # of several deliveries of one night only the last counts as loaded, but raw had the rows of all
+                "or state = 'superseded' and %s and rows_loaded > 0)",
+                (REBUILT, contract.dataset, contract.partition is None),
             )
             db.execute("delete from ops.cursor where dataset = %s", (contract.dataset,))
         lenient = contract.drift.model_copy(update={"fewer_rows": "warn"})
@@ -390,6 +429,7 @@ def _finish(
     contract = batch.contract
     counts = attach(db, batch, arrived)
     _hold_rows(db, batch, held)
+    _tell_released(db, batch)
     notes = [*reader.notes, *_drift_notes(contract, reader), *([counts.note] if counts.note else [])]
     if contract.partition is None and not arrived.backfill and newer_stands(db, batch):
         notes.append(f"a newer delivery of {batch.name} stands already")
@@ -647,18 +687,39 @@ def _begin(
 
 # -- what went wrong -----------------------------------------------------------------------------------------
 def _hold_rows(db: psycopg.Connection[Any], batch: Batch, held: list[BadRow]) -> None:
-    """Rows into quarantine, without their content if the data set is about persons."""
+    """Rows into quarantine, without their content if the data set is about persons.
+
+    A row that is held again keeps its place there, and stays discarded if a steward said so. One that was released and
+    breaks the contract all the same is held again.
+    """
     personal = batch.contract.privacy.level == "person_level"
-    db.execute("delete from quarantine.rows where file_id = %s and night = %s", (batch.file_id, batch.night))
+    db.execute(
+        "delete from quarantine.rows where file_id = %s and night = %s and state = 'held' "
+        "and (row_number is null or not row_number = any(%s))",
+        (batch.file_id, batch.night, [row.row for row in held]),
+    )
+    discarded = {
+        row[0]
+        for row in db.execute(
+            "select row_number from quarantine.rows where file_id = %s and state = 'discarded'",
+            (batch.file_id,),
+        )
+    }
     db.cursor().executemany(
-        "insert into quarantine.rows (dataset, file_id, batch_id, night, line, sheet, column_name, "
-        "expected, found, reason, record, key) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "insert into quarantine.rows as q (dataset, file_id, batch_id, night, row_number, line, sheet, column_name, "
+        "expected, found, reason, record, key, state) "
+        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+        "on conflict (file_id, night, row_number) do update set "
+        "column_name = excluded.column_name, expected = excluded.expected, found = excluded.found, "
+        "reason = excluded.reason, record = excluded.record, key = excluded.key, state = excluded.state, "
+        "loaded_by = null",
         [
             (
                 batch.contract.dataset,
                 batch.file_id,
                 batch.batch_id,
                 batch.night,
+                row.row,
                 row.line or row.row,
                 row.sheet,
                 row.column,
@@ -667,10 +728,29 @@ def _hold_rows(db: psycopg.Connection[Any], batch: Batch, held: list[BadRow]) ->
                 row.reason,
                 "(withheld: person-level data)" if personal else _stored(row.record),
                 None if personal else _key(batch.contract, row),
+                "discarded" if row.row in discarded else "held",
             )
             for row in held
         ],
     )
+
+
+def _tell_released(db: psycopg.Connection[Any], batch: Batch) -> None:
+    """Which of the rows that a steward let in are in raw now, as rows of this very file."""
+    from psycopg import sql
+
+    from cityperf.load.checks import released
+
+    rows = list(released(db, batch.file_id))
+    if rows:
+        db.execute(
+            sql.SQL(
+                "update quarantine.rows as q set loaded_by = case when exists (select from {} as r "
+                "where r._file_id = q.file_id and r._row = q.row_number) then %s::bigint end "
+                "where q.file_id = %s and q.row_number = any(%s) and q.state = 'released'"
+            ).format(batch.target),
+            (batch.batch_id, batch.file_id, rows),
+        )
 
 
 def _key(contract: Contract, row: BadRow) -> str | None:
@@ -692,22 +772,24 @@ def _hold_file(db: psycopg.Connection[Any], batch: Batch, url: str, problem: Fil
         _drop_table(db, batch.batch_id)
         db.execute(
             "insert into quarantine.files (dataset, file_id, name, url, night, expected, found, reason, "
-            "remedy) "
-            "values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict (dataset, name, file_id, night) do "
-            "update "
+            "remedy, state) "
+            "values (%(dataset)s, %(file)s, %(name)s, %(url)s, %(night)s, %(expected)s, %(found)s, %(reason)s, "
+            "%(remedy)s, case when exists (select from quarantine.files where file_id = %(file)s "
+            "and state = 'discarded') then 'discarded' else 'held' end) "
+            "on conflict (dataset, name, file_id, night) do update "
             "set expected = excluded.expected, found = excluded.found, reason = excluded.reason, "
-            "remedy = excluded.remedy, held_at = now()",
-            (
-                batch.contract.dataset,
-                batch.file_id,
-                batch.name,
-                url,
-                batch.night,
-                _stored(parts.expected),
-                _stored(parts.found),
-                _stored(str(problem)),
-                _stored(parts.remedy),
-            ),
+            "remedy = excluded.remedy, state = excluded.state, held_at = now()",
+            {
+                "dataset": batch.contract.dataset,
+                "file": batch.file_id,
+                "name": batch.name,
+                "url": url,
+                "night": batch.night,
+                "expected": _stored(parts.expected),
+                "found": _stored(parts.found),
+                "reason": _stored(str(problem)),
+                "remedy": _stored(parts.remedy),
+            },
         )
         db.execute(
             "update ops.batch set state = 'quarantined', message = %s, ended_at = clock_timestamp() where "

@@ -35,7 +35,8 @@ ONCE: Final = "give each row an id of its own, or keep one of the rows"
 
 class Case(NamedTuple):
     """A way for a row to be bad: SQL that is true for such rows, what was expected, and what the policy is. `beside`:
-    another column that the value was compared with.
+    another column that the value was compared with; `judged`: a matter of judgement, which a steward may waive by
+    releasing the row.
     """
 
     column: str
@@ -44,6 +45,7 @@ class Case(NamedTuple):
     policy: str
     remedy: str = ""
     beside: str | None = None
+    judged: bool = False
 
 
 class Mistake(NamedTuple):
@@ -55,6 +57,7 @@ class Mistake(NamedTuple):
     policy: str
     remedy: str = ""
     cell: str | None = None
+    judged: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,9 @@ def hold_bad_rows(
     }
     for row, mistake in _bad(db, batch, reader, firm):
         mistakes.setdefault(row, []).append(mistake)
+    for row in released(db, batch.file_id) & mistakes.keys():
+        if all(each.judged for each in mistakes[row]):
+            del mistakes[row]
     if not mistakes:
         return []
     found = {row: each[0] for row, each in mistakes.items()}
@@ -118,6 +124,16 @@ def hold_bad_rows(
     with db.transaction():
         db.execute(sql.SQL("delete from {} where _row = any(%s)").format(batch.table), (list(found),))
     return rows
+
+
+def released(db: psycopg.Connection[Any], file_id: int) -> set[int]:
+    """Numbers of the rows of a file that a steward let in (`cityperf.quarantine`)."""
+    rows = db.execute(
+        "select row_number from quarantine.rows where file_id = %s and state = 'released' "
+        "and row_number is not null",
+        (file_id,),
+    )
+    return {row[0] for row in rows}
 
 
 def check_control_total(db: psycopg.Connection[Any], batch: Batch) -> Decimal | None:
@@ -194,7 +210,10 @@ def _bad(
                 value = record.get(case.column)
                 if case.beside:
                     value = f"{value} ({case.beside}: {record.get(case.beside)})"
-                yield row, Mistake(case.column, case.expected, value, case.policy, case.remedy)
+                yield (
+                    row,
+                    Mistake(case.column, case.expected, value, case.policy, case.remedy, judged=case.judged),
+                )
     keys, policy = batch.contract.keys, batch.contract.drift.type_error
     if keys and policy in HELD and all(key in reader.columns for key in keys):
         names = sql.SQL(", ").join(map(sql.Identifier, keys))
@@ -243,7 +262,8 @@ def _cases(db: psycopg.Connection[Any], contract: Contract, reader: Reader) -> I
             case = sql.SQL("({0} is not null and not {0} = any({1}))").format(
                 identifier, sql.Literal(list(column.allowed))
             )
-            yield Case(name, f"one of {', '.join(column.allowed)}", case, policy)
+            judged = name != period and name not in contract.keys
+            yield Case(name, f"one of {', '.join(column.allowed)}", case, policy, judged=judged)
 
 
 def _column_types(contract: Contract, reader: Reader) -> dict[str, Column]:

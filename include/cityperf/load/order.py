@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from cityperf.load.batch import Batch
+    from cityperf.sources import Contract
 
 REBUILT: Final = "rebuilt from landing"  # marks batches whose rows a rebuild took out of raw
 
@@ -141,6 +142,31 @@ def newer_stands(db: psycopg.Connection[Any], batch: Batch) -> bool:
         (batch.batch_id, REBUILT),
     ).fetchone()
     return row is not None
+
+
+def newer_than_held(
+    db: psycopg.Connection[Any], contract: Contract, file_id: int, held_on: date
+) -> str | None:
+    """Which later delivery took the place of a file that was held on that night, in words; None if none did.
+
+    Of a data set with periods that is found out period by period, when the file is attached.
+    """
+    if contract.partition is not None:
+        return None
+    row = db.execute(
+        """
+        select b.night, f.sha256
+        from ops.landed_file as mine
+        join ops.landed_file as f on f.dataset = mine.dataset and f.name = mine.name and f.file_id <> mine.file_id
+        join ops.batch as b on b.file_id = f.file_id and b.state in ('loaded', 'superseded')
+        where mine.file_id = %s and (b.stamp, b.night) > (%s::text collate "C", %s)
+        order by b.stamp desc, b.night desc limit 1
+        """,
+        (file_id, stamp_of(db, held_on, file_id), held_on),
+    ).fetchone()
+    if row is None:
+        return None
+    return f"superseded: the delivery of {row[0]} (SHA-256 {row[1][:12]}) is newer and stands; nothing was loaded"
 
 
 def _all_newer(db: psycopg.Connection[Any], batch: Batch) -> str | None:

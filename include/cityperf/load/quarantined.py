@@ -57,15 +57,15 @@ def refusal(
     """The refusal that a drift policy asks for; None where it only accepts or warns.
 
     `stop` is told by its remedy, which names the contract as it stood: while such a file is held, the data set's
-    other files are held too, until the contract was changed or the hold was set to 'released'.
+    other files are held too, until the contract was changed or a steward decided about the file.
     """
     if policy == "quarantine_file":
         return Quarantined(expected, found, where, remedy, discreet)
     if policy == "stop":
         return Quarantined(
             expected, found, where,
-            f"{STOP} (contract {fingerprint(contract)}): {remedy}; or, if the contract is right, set the state of "
-            "its row in quarantine.files to 'released'",
+            f"{STOP} (contract {fingerprint(contract)}): {remedy}; or, if the contract is right, release or discard "
+            "the file: ./cityperf quarantine list",
             discreet,
         )  # fmt: skip
     return None

@@ -201,11 +201,11 @@ def _show_percent(
 
 def _held_before(db: psycopg.Connection[Any], batch: Batch) -> dict[int, BadRow]:
     """The rows of this file that were held on the night that is repeated, by line: other registers stand differently
-    now, so they are not judged once more.
+    now, so they are not judged once more. One that was released since is not among them.
     """
     found = db.execute(
         "select line, sheet, column_name, expected, found, reason, record from quarantine.rows "
-        "where file_id = %s and night = %s",
+        "where file_id = %s and night = %s and state <> 'released'",
         (batch.file_id, batch.night),
     )
     return {row[0]: BadRow(0, *row) for row in found}

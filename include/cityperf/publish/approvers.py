@@ -14,7 +14,7 @@ from cityperf.errors import CityperfError
 
 REGISTER: Final = ROOT / "include" / "approvers.yml"
 
-Scope = Literal["release", "restatement", "rollback", "period"]
+Scope = Literal["release", "restatement", "rollback", "period", "quarantine"]
 
 
 class NotAllowed(CityperfError):
