@@ -74,13 +74,6 @@ def _expire(
         "select file_id, dataset from ops.landed_file where sha256 = %s and expired_on is null order by 1",
         (sha256,),
     ).fetchall()
-    undecided = db.execute(
-        "select count(*) from quarantine.item where file_id = any(%s) and not is_loaded "
-        "and state in ('held', 'released')",
-        ([file_id for file_id, _ in files],),
-    ).fetchone()
-    if undecided and undecided[0]:
-        return f"{undecided[0]:,} rows or files in quarantine about which nobody has decided"
     for file_id, dataset in files:
         if dataset not in contracts:
             continue  # retired: nothing rebuilds it
@@ -209,8 +202,7 @@ def _warn(db: psycopg.Connection[Any], contract: Contract, night: date, name: st
         owner=contract.owner.steward,
         runbook="landing_key.md#retention",
         expected="the rows of a file to be safe in a backup before its bytes are deleted",
-        remedy="its bytes were left in landing; rebuild the data set, or decide about what it has in quarantine "
-        "(./cityperf quarantine list), and the next night tries again",
+        remedy="its bytes were left in landing; rebuild the data set, and the next night tries again",
         location=name,
     )
     result = result_of(rule, "landing", f"retention.{contract.dataset}", contract.dataset, False, problem)

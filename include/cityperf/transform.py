@@ -39,6 +39,25 @@ DISCLOSURE: Final = frozenset({"disclosure", "disclosure_cell"})  # and so are t
 # meta of a model that keeps what it counted of the periods of a raw table, and counts those again that have another batch
 # (macros/periods.sql). What it kept is right as long as it is defined as it was: its fingerprint begins with that.
 PERIODS_OF: Final = "periods_of"
+# What stewards decided, and which files are held since the last delivery that was loaded: one that is refused every night
+# is news once.
+_IN_QUARANTINE: Final = """
+select nullif(concat_ws(
+    ',',
+    (select concat(max(decision_id), ' ', count(settled_on)) from quarantine.decision having count(*) > 0),
+    (
+        select string_agg(concat_ws(' ', dataset, name, state, since), ',' order by dataset, name, state)
+        from (
+            select q.dataset, q.name, q.state, min(q.night) filter (where l.night is null or q.night > l.night) as since
+            from quarantine.files as q
+            left join (
+                select dataset, max(night) as night from ops.batch where state = 'loaded' group by dataset
+            ) as l on q.dataset = l.dataset
+            group by q.dataset, q.name, q.state
+        ) as files
+    )
+), '')
+"""
 WHOLE_RUN: Final = "*"  # the row of ops.model_run that stands for the dbt run itself
 # New with each release, a reason for none: the list of releases, and what names the release being built as the one that
 # freezes an edition or restates it.
@@ -426,11 +445,9 @@ def plan(settings: Settings, night: date, manifest: Any) -> Plan:
         versions["ops"] = "|".join(
             [str(row[0] if row else ""), *(f"{k}={v}" for k, v in sorted(versions.items()))]
         )
-        decided = connection.execute(
-            "select max(decision_id), count(settled_on) from quarantine.decision"
-        ).fetchone()
-        if decided and decided[0]:
-            versions["quarantine"] = f"{decided[0]} {decided[1]}"
+        row = connection.execute(_IN_QUARANTINE).fetchone()
+        if row and row[0]:
+            versions["quarantine"] = str(row[0])
         stored = dict(connection.execute("select model, fingerprint from ops.model_state"))
         existing = {
             (schema, table)
