@@ -3,12 +3,103 @@
 from __future__ import annotations
 
 from cityperf.quality.gate import OWNER, Candidate
+from cityperf.quality.plausible import jumps_query
 from cityperf.quality.results import Rule
 from cityperf.quality.suites import sql_rule
 
+FAR_AHEAD = 400  # days: a budget's year is known before it begins, the year after it is not
+
+
+def points(night: str) -> str:
+    """CTE `points` of the series that got a figure on the night: `was` is what stood on the night before."""
+    return (
+        ", tonight as (select distinct kpi_id from t "
+        f"where vintage = date '{night}' and not is_withdrawn and value is not null), "
+        "versions as (select kpi_id, kpi_version, geography_type, geography_code, period_grain, period_start, "
+        f"max(vintage) as at_night, max(vintage) filter (where vintage < date '{night}') as at_before "
+        "from t join tonight using (kpi_id) group by 1, 2, 3, 4, 5, 6), "
+        "points as (select concat_ws(' ', kpi_id, 'v' || v.kpi_version, v.geography_type, v.geography_code, "
+        "v.period_grain) as series, to_char(v.period_start, 'YYYY-MM-DD') as place, "
+        "case when v.period_grain = 'year' then '' else to_char(v.period_start, 'MM') end as season, "
+        "max(value::float8) filter (where vintage = at_night) as now, "
+        "max(value::float8) filter (where vintage = at_before) as was "
+        "from versions as v join t using (kpi_id, kpi_version, geography_type, geography_code, period_grain, "
+        "period_start) where vintage in (at_night, at_before) group by 1, 2, 3)"
+    )
+
+
+def many_jumps(night: str) -> str:
+    """A row where a tenth of the night's series, and five at least, jump together: a broken source or model."""
+    return (
+        jumps_query(points(night)).rpartition("select series, place, now")[0]
+        + "select count(distinct series) filter (where is_jump) as series_that_jump, count(distinct series) as series "
+        "from verdicts having count(distinct series) filter (where is_jump) >= greatest(5, 0.1 * count(distinct series))"
+    )
+
 
 def rules(candidate: Candidate) -> list[Rule]:
+    night = candidate.night.isoformat()
     listed = [
+        Rule(
+            check="no_jump",
+            expectation="UnexpectedRowsExpectation",
+            arguments=sql_rule(jumps_query(points(night))),
+            severity="warn",
+            owner=OWNER,
+            runbook="publish.md#jumps",
+            expected="tonight's figures within what their series' own seasons make plausible",
+            location="column value",
+            remedy="look the figure up at its source; if it is damage, hold the source's file and run the night again",
+        ),
+        Rule(
+            check="no_jump_of_many",
+            expectation="UnexpectedRowsExpectation",
+            arguments=sql_rule(many_jumps(night)),
+            severity="block",
+            owner=OWNER,
+            runbook="publish.md#jumps",
+            expected="at most a tenth of tonight's series to jump at once",
+            location="column value",
+            remedy="one cause moved them all: a unit, a join or a source; find it before anything is published",
+        ),
+        Rule(
+            check="no_period_far_ahead",
+            expectation="UnexpectedRowsExpectation",
+            arguments=sql_rule(
+                "select kpi_id, geography_code, period_start, vintage from t "
+                f"where period_start > date '{night}' + {FAR_AHEAD} and not is_withdrawn"
+            ),
+            severity="block",
+            owner=OWNER,
+            runbook="publish.md#values",
+            expected=f"periods that begin at most {FAR_AHEAD} days after the night",
+            location="column period_start",
+            remedy="a date was read wrongly: see the KPI's staging model",
+        ),
+        Rule(
+            check="areas_complete",
+            expectation="UnexpectedRowsExpectation",
+            # Areas that had a figure in both periods before the newest, and have none in it.
+            arguments=sql_rule(
+                ", areas as (select kpi_id, geography_type, period_grain, period_start, vintage, "
+                "count(distinct geography_code) as areas, dense_rank() over (partition by kpi_id, geography_type, "
+                "period_grain order by period_start desc) as back from t where not is_withdrawn and value is not null "
+                "and geography_type not in ('city', 'country') group by 1, 2, 3, 4, 5), "
+                "whole as (select kpi_id, geography_type, period_grain, back, max(areas) as areas, max(vintage) as vintage, "
+                "max(period_start) as period_start from areas where back <= 3 group by 1, 2, 3, 4) "
+                "select newest.kpi_id, newest.geography_type, newest.period_start, newest.areas, earlier.areas as before "
+                "from whole as newest join (select kpi_id, geography_type, period_grain, min(areas) as areas "
+                "from whole where back in (2, 3) group by 1, 2, 3 having count(*) = 2 and min(areas) = max(areas)) "
+                "as earlier using (kpi_id, geography_type, period_grain) "
+                f"where back = 1 and newest.areas < earlier.areas and newest.vintage = date '{night}'"
+            ),
+            severity="warn",
+            owner=OWNER,
+            runbook="publish.md#values",
+            expected="as many areas in the newest period as in both before it",
+            location="column geography_code",
+            remedy="an area without a row is missing at the source or was lost in a join: compare with the period before",
+        ),
         Rule(
             check="allowed.period_grain",
             expectation="ExpectColumnValuesToBeInSet",
@@ -107,6 +198,24 @@ def rules(candidate: Candidate) -> list[Rule]:
     if candidate.has(
         "kpi_value", "kpi_id", "kpi_version", "geography_type", "geography_code", "period_start", "vintage"
     ):
+        listed.append(
+            Rule(
+                check="history_unchanged",
+                expectation="UnexpectedRowsExpectation",
+                arguments=sql_rule(
+                    "select t.kpi_id, t.geography_code, t.period_start, t.vintage, up.value as was, t.value as is_now "
+                    "from t join publish.kpi_value as up "
+                    "using (kpi_id, kpi_version, geography_type, geography_code, period_grain, "
+                    f"period_start, vintage) where vintage < date '{night}' and t.value <> up.value"
+                ),
+                severity="warn",
+                owner=OWNER,
+                runbook="publish.md#vanished-kpis",
+                expected="the figures of earlier vintages as readers have them",
+                location="column value",
+                remedy="a correction is a vintage of its own: find what rewrote marts.kpi_value",
+            )
+        )
         listed.append(
             Rule(
                 check="history_kept",

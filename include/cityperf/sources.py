@@ -175,6 +175,17 @@ class ControlTotal(_Strict):
     tolerance: float = 0.01
 
 
+class Series(_Strict):
+    """Rows are points of series: `of` names a series, `at` places a point in it, in this order, `season` is the column
+    (a date: its month) that says which earlier points are like it. The gate judges new and restated points of `value`.
+    """
+
+    of: Annotated[tuple[str, ...], Field(min_length=1)]
+    at: Annotated[tuple[str, ...], Field(min_length=1)]
+    value: str
+    season: str | None = None
+
+
 class LeaveOut(_Strict):
     """Rows of the file that are no records: those whose `column` matches. `sums`: columns in which the one such row
     must be the sum of all others.
@@ -405,6 +416,7 @@ class Contract(_Strict):
     ignored: tuple[str, ...] = ()
     partition: Partition | None = None
     control_total: ControlTotal | None = None
+    series: Series | None = None
     leave_out: tuple[LeaveOut, ...] = ()
     handed_in: Register | None = Field(default=None, alias="register")  # ABCMeta has a method of that name
     sample: Sample | None = None
@@ -424,6 +436,11 @@ class Contract(_Strict):
             for name in (self.control_total.column, self.control_total.where_blank):
                 if name not in named:
                     raise ValueError(f"control_total: no column is named {name}")
+        if self.series:
+            points = self.series
+            for name in (*points.of, *points.at, points.value, *([points.season] if points.season else [])):
+                if name not in named:
+                    raise ValueError(f"series: no column is named {name}")
         for rule in self.leave_out:
             for name in (rule.column, *rule.sums):
                 if name not in named:
@@ -496,6 +513,8 @@ def _privacy_mistakes(contract: Contract) -> Iterator[str]:
         else (),
         "leave_out": tuple(name for rule in contract.leave_out for name in (rule.column, *rule.sums)),
     }
+    if contract.series:
+        named["series"] = (*contract.series.of, *contract.series.at, contract.series.value)
     if register := contract.register:
         named["register"] = (
             *((register.status.column,) if register.status else ()),
@@ -775,6 +794,7 @@ _SECTIONS: Final[dict[str, type[_Strict]]] = {
     "drift": Drift,
     "partition": Partition,
     "control_total": ControlTotal,
+    "series": Series,
     "leave_out": LeaveOut,
     "register": Register,
     "due": Due,

@@ -17,12 +17,13 @@ from cityperf.quality.freshness import in_words
 from cityperf.quality.gate import TABLES, Candidate, publish_rules
 from cityperf.quality.known import KnownIssue, KnownIssueError, apply_known, read_known_issues
 from cityperf.quality.landing import Earlier, landing_rules
-from cityperf.quality.results import CheckResult, Gate, Rule, result_of, worst_first
+from cityperf.quality.results import CheckResult, Gate, Rule, result_of, with_history, worst_first
 from cityperf.quality.suites import SUITES, _found, modules, sql_rule
 from cityperf.sources import load_contracts
 from cityperf.transform import Freshness
 
 NIGHT = date(2024, 3, 15)
+EARLIER = Earlier(100, "the delivery before", "_file_id = 1", ("2024-01", "2024-02"))
 
 
 def table(name: str, *columns: str) -> Table:
@@ -47,7 +48,7 @@ def full_candidate(profile: str = "live") -> Candidate:
 def every_rule() -> list[tuple[str, Rule]]:
     found = []
     for dataset, contract in load_contracts().items():
-        found += [(dataset, r) for r in landing_rules(contract, NIGHT, Earlier(100, "the delivery before"))]
+        found += [(dataset, r) for r in landing_rules(contract, NIGHT, EARLIER)]
     for name, rules in publish_rules(full_candidate()).items():
         found += [(name, r) for r in rules]
     return found
@@ -69,7 +70,10 @@ def test_every_check_has_severity_owner_runbook_and_a_message_that_says_expected
     assert section in anchors(ROOT / "docs" / "runbooks" / file)
     assert len(rule.expected) > 3
     assert len(rule.remedy) > 10
+    assert "could not" not in rule.expected
     result = result_of(rule, "landing", "suite", subject, False, "something else")
+    assert result.location
+    assert f"in {result.location}" in result.message
     assert f"expected {rule.expected}, found something else" in result.message
     assert result.message.endswith(rule.remedy)
     assert result.runbook == f"docs/runbooks/{rule.runbook}"
@@ -210,6 +214,30 @@ def test_a_check_that_cannot_be_evaluated_says_why() -> None:
         _found(a_rule(), Outcome({}, exception=nested))
         == "that it could not be checked (column x is missing)"
     )
+
+
+class Told:
+    """A connection on which two earlier nights of one check are written down."""
+
+    asked = 0
+
+    def execute(self, query: str, arguments: object) -> list[tuple[object, ...]]:
+        self.asked += 1
+        return [
+            ("s", "operating_budget", "key_unique", NIGHT - timedelta(days=n), "pass", "no such row")
+            for n in (1, 2)
+        ]
+
+
+def test_a_failure_stands_beside_what_the_same_check_found_before() -> None:
+    connection = Told()
+    first, second = with_history(connection, NIGHT, [failing(), failing("row_count")])  # type: ignore[arg-type]
+    assert first.message.endswith("before: 2024-03-14 pass (no such row), 2024-03-13 pass (no such row)")
+    assert second.message.endswith("before: never checked")
+    assert connection.asked == 1
+    passed = result_of(a_rule(), "landing", "s", "operating_budget", True, "one")
+    assert with_history(connection, NIGHT, [passed]) == [passed]  # type: ignore[arg-type]
+    assert connection.asked == 1, "nothing failed, nothing is asked"
 
 
 # -- known issues

@@ -15,7 +15,7 @@ from cityperf.db import connect
 from cityperf.publish.swap import LIVE, NEXT, mark
 from cityperf.publish.tables import Table, tables
 from cityperf.quality import known
-from cityperf.quality.results import CheckResult, Gate, Rule, record, result_of
+from cityperf.quality.results import CheckResult, Gate, Rule, record, result_of, with_history
 from cityperf.quality.suites import modules, opened_source, run, sql_rule
 
 OWNER: Final = "Performance Office"
@@ -185,6 +185,7 @@ def check_publish(settings: Settings, night: date) -> Gate:
     # What the audit of hidden cells finds, no known issue waives.
     judged = [*known.apply_known(results, issues, night), *audit(settings)]
     with connect(settings, "publisher") as connection:
+        judged = with_history(connection, night, judged)
         connection.execute("delete from ops.check_result where night = %s and border = 'publish'", (night,))
         record(connection, night, judged)
         known.store(connection, issues)

@@ -14,7 +14,17 @@ from psycopg.pq import TransactionStatus
 
 from cityperf.config import Settings
 from cityperf.quality import known
-from cityperf.quality.results import CheckResult, Rule, record, result_of
+from cityperf.quality.plausible import (
+    Before,
+    gone_query,
+    jumps_query,
+    periods_query,
+    points_of,
+    repeats_query,
+    shape_query,
+    units_query,
+)
+from cityperf.quality.results import CheckResult, Rule, record, result_of, with_history
 from cityperf.quality.suites import module, opened_source, run, sql_rule
 from cityperf.sources import Contract, ControlTotal
 
@@ -28,6 +38,10 @@ class Earlier:
 
     rows: int
     what: str
+    where: str = (
+        ""  # condition on the data set's table in raw that selects its rows, or those of like periods
+    )
+    stood: tuple[str, ...] = ()  # periods that the delivery before brought under the same name
 
 
 def landing_rules(contract: Contract, night: date, earlier: Earlier | None = None) -> list[Rule]:
@@ -93,9 +107,88 @@ def landing_rules(contract: Contract, night: date, earlier: Earlier | None = Non
                 remedy="look whether the source cut or repeated something; the rows were loaded",
             )
         )
+        rules += _plausible(contract, night, earlier)
     written = module("landing", dataset)
     if written is not None:
         rules += written.rules(contract, night)
+    return rules
+
+
+def _plausible(contract: Contract, night: date, earlier: Earlier) -> list[Rule]:
+    """Rules that hold the delivery against the rows of the one before it (cityperf.quality.plausible)."""
+    if (
+        not earlier.where or contract.register
+    ):  # a hand-in is held against the one before row by row, when it is read
+        return []
+    before = Before(contract.table, earlier.where)
+    rules = []
+
+    def rule(
+        check: str, query: str, expected: str, location: str, remedy: str, *, blocks: bool = False
+    ) -> None:
+        rules.append(
+            Rule(
+                check=check,
+                expectation="UnexpectedRowsExpectation",
+                arguments=sql_rule(query),
+                severity="block" if blocks else "warn",
+                owner=contract.owner.steward,
+                runbook="landing.md#plausibility",
+                expected=f"{expected} ({earlier.what})",
+                location=location,
+                remedy=remedy,
+            )
+        )
+
+    if units := units_query(contract, before):
+        rule(
+            "same_unit",
+            units,
+            "numbers of the size that they had",
+            "columns of numbers",
+            "ask the owner whether the unit changed; if it rightly did, register a known issue and mend staging first",
+            blocks=True,
+        )
+    if shape := shape_query(contract, before, night.isoformat()):
+        rule(
+            "shape_as_before",
+            shape,
+            "columns filled, signed, sized and worded as before",
+            "the columns named",
+            "compare the file with the one before it and ask the owner; the rows were loaded",
+        )
+    if not contract.keys:
+        rule(
+            "repeats_as_before",
+            repeats_query(contract, before),
+            "no row repeated far more often than any was",
+            "whole rows",
+            "ask the owner whether the rows are true; they were loaded and are counted",
+        )
+    if earlier.stood:
+        rule(
+            "periods_kept",
+            periods_query(before, list(earlier.stood)),
+            "every period that the file had, with about as many rows",
+            "the periods named",
+            "a month is missing, cut or doubled in the file: ask the owner; the rows were loaded",
+        )
+    if contract.series:
+        points = points_of(contract, contract.series, before)
+        rule(
+            "no_jump",
+            jumps_query(points),
+            "new and restated points within what their series' own seasons make plausible",
+            f"column {contract.series.value}",
+            "look the figure up at its source before anybody uses it; it was loaded",
+        )
+        rule(
+            "points_kept",
+            gone_query(points),
+            "every point that stood, but for the oldest",
+            f"column {contract.series.value}",
+            "ask the owner why figures were taken back; they count as withdrawn",
+        )
     return rules
 
 
@@ -191,7 +284,7 @@ def check_batch(
         result_of(v.rule, "landing", suite, contract.dataset, v.ok, told(v.found), batch_id)
         for v in run(settings, "loader", schema, table, rules, source)
     ]
-    judged = known.apply_known(results, known.read_known_issues(), night)
+    judged = with_history(connection, night, known.apply_known(results, known.read_known_issues(), night))
     record(connection, night, judged)
     if ours and not connection.autocommit:
         connection.commit()  # what was found must outlive the caller's rollback of a refused batch
@@ -244,20 +337,23 @@ def _earlier(
     """What a comparable delivery held. None for the first one."""
     if contract.partition is None:
         row = connection.execute(
-            "select b.rows_loaded, b.night from ops.batch as b join ops.landed_file as f using (file_id) "
+            "select b.rows_loaded, b.night, b.file_id from ops.batch as b join ops.landed_file as f using (file_id) "
             "where b.dataset = %s and b.batch_id < %s and b.state in ('loaded', 'superseded') and "
             "b.rows_loaded > 0 "
             "and f.name = (select f2.name from ops.batch as b2 join ops.landed_file as f2 using (file_id) "
             "where b2.batch_id = %s) order by b.batch_id desc limit 1",
             (contract.dataset, batch_id, batch_id),
         ).fetchone()
-        return Earlier(int(row[0]), f"the delivery of {row[1].isoformat()}") if row else None
+        if row is None:
+            return None
+        return Earlier(int(row[0]), f"the delivery of {row[1].isoformat()}", f"_file_id = {int(row[2])}")
     periods = [
         period
         for (period,) in connection.execute(
             sql.SQL("select distinct _period from {} order by 1").format(sql.Identifier(schema, table))
         )
     ]
+    stood = _stood(connection, contract, batch_id)
     same = connection.execute(
         "select rows_loaded, night from ops.batch where dataset = %s and batch_id < %s "
         "and state in ('loaded', 'superseded') and rows_loaded > 0 and periods @> %s::text[] and periods "
@@ -266,17 +362,51 @@ def _earlier(
         (contract.dataset, batch_id, periods, periods),
     ).fetchone()
     if same:
-        return Earlier(int(same[0]), f"the same periods on {same[1].isoformat()}")
+        return Earlier(
+            int(same[0]), f"the same periods on {same[1].isoformat()}", _in_periods(periods), stood
+        )
     mean = connection.execute(
-        "select sum(rows_loaded) / sum(cardinality(periods)), sum(cardinality(periods)) from ops.batch "
+        "select sum(rows_loaded) / sum(cardinality(periods)), sum(cardinality(periods)), "
+        "array(select distinct unnest(b.periods) from ops.batch as b where b.dataset = %s and b.batch_id < %s "
+        "and b.state in ('loaded', 'superseded')) from ops.batch "
         "where dataset = %s and batch_id < %s and state in ('loaded', 'superseded') and rows_loaded > 0",
-        (contract.dataset, batch_id),
+        (contract.dataset, batch_id, contract.dataset, batch_id),
     ).fetchone()
     if not mean or not mean[0]:
         return None
     return Earlier(
-        int(mean[0] * len(periods)), f"{len(periods)} periods at the average of {mean[1]} earlier ones"
+        int(mean[0] * len(periods)),
+        f"{len(periods)} periods at the average of {mean[1]} earlier ones",
+        _in_periods(_like(sorted({*periods, *stood}), mean[2])),
+        stood,
     )
+
+
+def _stood(connection: Connection[Any], contract: Contract, batch_id: int) -> tuple[str, ...]:
+    """The periods that the delivery before brought under the same name, where rows are filed by a date in them."""
+    if contract.partition is None or contract.partition.column is None:
+        return ()
+    row = connection.execute(
+        "select b.periods_in from ops.batch as b join ops.landed_file as f using (file_id) where b.dataset = %s "
+        "and b.batch_id < %s and b.state in ('loaded', 'superseded') and b.rows_loaded > 0 and f.name = "
+        "(select f2.name from ops.batch as b2 join ops.landed_file as f2 using (file_id) where b2.batch_id = %s) "
+        "order by b.batch_id desc limit 1",
+        (contract.dataset, batch_id, batch_id),
+    ).fetchone()
+    return tuple(sorted(row[0] or ())) if row else ()
+
+
+def _like(periods: list[str], known_periods: list[str]) -> list[str]:
+    """Of the periods that raw has, those to compare with: the same ones, else the last before and its like a year ago."""
+    if same := [each for each in periods if each in known_periods]:
+        return same
+    before = sorted(each for each in known_periods if periods and each < periods[0])[-1:]
+    year_ago = [f"{int(each[:4]) - 1}{each[4:]}" for each in periods if each[:4].isdigit()]
+    return sorted({*before, *(each for each in year_ago if each in known_periods)})
+
+
+def _in_periods(periods: list[str]) -> str:
+    return f"_period in ({', '.join(map(_literal, periods))})" if periods else ""
 
 
 def _split(batch_table: str) -> tuple[str, str]:

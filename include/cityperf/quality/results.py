@@ -14,6 +14,13 @@ Status = Literal["pass", "warn", "fail", "known"]
 Border = Literal["landing", "freshness", "transform", "publish"]
 
 RUNBOOKS: Final = "docs/runbooks"
+HISTORY: Final = 5  # earlier nights of a check that stand beside a failure
+_WHOLE: Final[dict[Border, str]] = {
+    "landing": "the whole file",
+    "freshness": "the source",
+    "transform": "the model",
+    "publish": "the whole table",
+}
 
 
 @dataclass(frozen=True)
@@ -77,8 +84,8 @@ def result_of(
 ) -> CheckResult:
     """A rule's outcome in words: expected, found, where, what to do."""
     failed: Status = "fail" if rule.severity == "block" else "warn"
-    where = f", in {rule.location}" if rule.location else ""
-    message = f"{subject}: expected {rule.expected}, found {found}{where}"
+    where = rule.location or _WHOLE[border]
+    message = f"{subject}: expected {rule.expected}, found {found}, in {where}"
     if not ok:
         message += f"; {rule.remedy}"
     return CheckResult(
@@ -93,7 +100,7 @@ def result_of(
         owner=rule.owner,
         runbook=f"{RUNBOOKS}/{rule.runbook}",
         message=message,
-        location=rule.location,
+        location=where,
         batch_id=batch_id,
     )
 
@@ -144,6 +151,48 @@ def record(connection: Connection[Any], night: date, results: Sequence[CheckResu
                 for r in results
             ],
         )
+
+
+def with_history(
+    connection: Connection[Any], night: date, results: Sequence[CheckResult]
+) -> list[CheckResult]:
+    """The results, each failure with what the same check found on the nights before.
+
+    One query, and only if something failed.
+    """
+    failed = [each for each in results if each.status != "pass"]
+    if not failed:
+        return list(results)
+    earlier: dict[tuple[str, str, str], list[str]] = {}
+    for suite, subject, check, on, status, found in connection.execute(
+        "select suite, subject, check_name, night, status, found from ("
+        "select *, row_number() over (partition by suite, subject, check_name "
+        "order by night desc, check_result_id desc) as n "
+        "from ops.check_result join unnest(%s::text[], %s::text[], %s::text[]) as a (suite, subject, check_name) "
+        "using (suite, subject, check_name) where night between %s::date - 60 and %s::date - 1 "
+        "and border = any(%s)) as r where n <= %s order by n",
+        (
+            [each.suite for each in failed],
+            [each.subject for each in failed],
+            [each.check for each in failed],
+            night,
+            night,
+            [*{each.border for each in failed}],
+            HISTORY,
+        ),
+    ):
+        told = found if len(found) <= 60 else f"{found[:57]}..."
+        earlier.setdefault((suite, subject, check), []).append(f"{on.isoformat()} {status} ({told})")
+    return [
+        each
+        if each.status == "pass"
+        else replace(
+            each,
+            message=f"{each.message}; before: "
+            f"{', '.join(earlier.get((each.suite, each.subject, each.check), [])) or 'never checked'}",
+        )
+        for each in results
+    ]
 
 
 def with_status(result: CheckResult, status: Status, note: str) -> CheckResult:

@@ -1,0 +1,107 @@
+"""What the gates catch and what they let pass: damage in good feeds, sound nights, true peaks, jumps before a release."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cityperf import publish
+from cityperf.config import Settings
+from cityperf.quality import check_publish
+from cityperf.sources import load_contracts
+
+from tests.feeds import Feeds, Judged, feeds, simulate
+from tests.integration.candidate import NIGHT, build_candidate, value, write_manifest
+from tests.mutations import DASH, LANDING, SLICE, TTC, at_landing, caught, prepared, severity
+
+
+@pytest.fixture
+def running(clean_warehouse: Settings) -> Iterator[Feeds]:
+    with feeds(clean_warehouse, [DASH, TTC]) as opened:
+        yield opened
+
+
+def test_damage_in_a_good_feed_is_stopped_or_flagged(running: Feeds) -> None:
+    good = prepared(running, [DASH, TTC])
+    chosen = [m for m in LANDING if m.name in SLICE]
+    assert len(chosen) == len(SLICE)
+    got = {m.name: severity(at_landing(running, m, good)) for m in chosen}
+    assert {m.name: (m.wanted, got[m.name]) for m in chosen if not caught(m.wanted, got[m.name])} == {}
+
+
+def test_the_kinds_of_damage_are_many_and_each_says_what_is_wanted() -> None:
+    assert len({m.name for m in LANDING}) == len(LANDING) >= 60
+    assert {m.wanted for m in LANDING} <= {"block", "hold", "warn", "info"}
+
+
+def test_sound_nights_raise_no_alarm(running: Feeds) -> None:
+    nights = [date(2026, 11, 5), date(2026, 11, 19), date(2027, 1, 20), date(2027, 2, 12)]
+    seen = simulate(running, [TTC], nights)
+    seen_also = simulate(running, [DASH], nights[:3])
+    assert seen.gates >= 9
+    assert seen_also.gates == 3
+    assert seen.alarms + seen_also.alarms == []
+
+
+def test_the_spring_peaks_of_2_35_are_no_jump_and_a_shifted_decimal_in_one_is(
+    running: Feeds, real_data: Path
+) -> None:
+    """Hours booked: 0.2 million in winter, 7 to 8 million every spring (the City's feed of October 2019)."""
+    feed = json.loads((real_data / "toronto-dashboard" / "tpp_measures_2019-10-29.json").read_text())
+    peak = next(m for m in feed["measures"] if m["id"] == 2.35)["vs"]
+    springs = [p for p in peak if p["p"] == 2]
+    newest = max(springs, key=lambda p: p["y"])
+    assert newest["v"] > 5 * next(p["v"] for p in peak if (p["y"], p["p"]) == (newest["y"], 1))
+
+    def deliver(night: date, points: list[dict[str, Any]], *, keep: bool) -> Judged:
+        one = {
+            **feed,
+            "measures": [{**m, "vs": points if m["id"] == 2.35 else m["vs"]} for m in feed["measures"]],
+        }
+        contract = load_contracts()[DASH]
+        landed = running.land(contract, night, "tpp_measures.json", json.dumps(one).encode())
+        return running.take(contract, night, landed, "tpp_measures.json", keep=keep)
+
+    before = [p for p in peak if (p["y"], p["p"]) < (newest["y"], 2)]
+    deliver(date(2019, 5, 1), before, keep=True)
+    sound = deliver(date(2019, 8, 1), [*before, newest], keep=False)
+    assert "no_jump" not in {each.check for each in sound.alarms}
+    shifted = deliver(date(2019, 8, 1), [*before, {**newest, "v": newest["v"] * 10}], keep=False)
+    (jump,) = [each for each in shifted.alarms if each.check == "no_jump"]
+    assert "2.35" in jump.found
+    assert "before: 2019-05-01" not in jump.message, "the first delivery had nothing to be held against"
+    assert "the delivery of 2019-05-01" in jump.message
+
+
+def test_a_jump_in_tonights_figures_warns_and_many_at_once_block(clean_warehouse: Settings) -> None:
+    write_manifest(clean_warehouse)
+    was = date(2024, 3, 1)
+
+    def history(area: int, last: float) -> list[dict[str, Any]]:
+        months = [date(2019 + n // 12, n % 12 + 1, 1) for n in range(61)]
+        usual = [(100 + 40 * (m.month == 7) + m.year - 2019) * (1 + area / 10) for m in months]
+        figures = [*usual[:-1], usual[-1] * last]
+        return [
+            value("2.05", month, str(figure), NIGHT if month == months[-1] else was, geography_type="ward",
+                  geography_code=f"{area:02d}", is_latest=True)
+            for month, figure in zip(months, figures, strict=True)
+        ]  # fmt: skip
+
+    def gate(factors: list[float]) -> dict[str, Any]:
+        number = publish.open_candidate(clean_warehouse, NIGHT)
+        rows = [row for area, factor in enumerate(factors) for row in history(area, factor)]
+        build_candidate(clean_warehouse, number, change={"kpi_value": rows})
+        results = check_publish(clean_warehouse, NIGHT).results
+        return {each.check: each for each in results if each.subject == "kpi_value"}
+
+    one = gate([10.0, *[1.02] * 9])
+    assert one["no_jump"].status == "warn"
+    assert one["no_jump"].found.startswith("1 row, such as series 2.05 v1 ward 00 month")
+    assert one["no_jump_of_many"].status == "pass"
+    assert one["areas_complete"].status == "pass"
+    many = gate([10.0] * 6 + [1.0] * 4)
+    assert many["no_jump_of_many"].blocks
