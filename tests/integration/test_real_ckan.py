@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -28,9 +28,12 @@ from cityperf.errors import SourceRefused
 from cityperf.extract import extract, http
 from cityperf.landing import path_of
 from cityperf.load import load_file
+from cityperf.publish import ckan
 from cityperf.sources import Contract
 
+from tests.integration.candidate import manifest
 from tests.integration.publisher import NIGHT, contract, open_gate
+from tests.integration.trust import figure, put_up
 
 ROWS = 70_000
 PACKAGE = "example-levels"
@@ -244,3 +247,107 @@ def test_a_refusal_gives_the_portals_own_reason(portal: Portal, live: Settings) 
     absent.extract.arguments["package"] = "no-such-package"
     with pytest.raises(SourceRefused, match=r"HTTP 404.*Not found"):
         extract(live, NIGHT, absent)
+
+
+# -- the way out ---------------------------------------------------------------------------------------------
+JAN, FEB = date(2024, 1, 1), date(2024, 2, 1)
+
+
+def offered(settings: Settings, columns: Mapping[str, int]) -> None:
+    """Let these tables go to CKAN, with the first so many of their columns, and no others."""
+    made = manifest()
+    for exposure in made["exposures"].values():
+        meta = exposure["config"]["meta"]
+        if meta["table"] in columns:
+            meta["columns"] = meta["columns"][: columns[meta["table"]]]
+        elif "ckan" in meta["destinations"]:
+            meta["destinations"] = ["files"]
+    path = settings.base / "dbt" / "manifest.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(made))
+
+
+def destination(portal: Portal, package: str) -> ckan.Ckan:
+    owner = portal.call("package_show", id=PACKAGE)["owner_org"]
+    return ckan.Ckan(
+        name="city", base_url=portal.base, package=package, organization=owner, connection="city_ckan"
+    )
+
+
+def held(portal: Portal, package: str) -> dict[str, dict[str, Any]]:
+    """Table → its resource, as the portal has them."""
+    found = portal.call("package_show", id=package)
+    return {each[ckan.TABLE]: each for each in found["resources"]}
+
+
+def rows(portal: Portal, resource: Mapping[str, Any], *columns: str) -> list[tuple[Any, ...]]:
+    answer = portal.call("datastore_search", resource_id=resource["id"], limit=500)
+    return sorted(tuple(str(row[column]) for column in columns) for row in answer["records"])
+
+
+def test_a_release_goes_out_row_for_row_once_and_takes_back_what_it_withdraws(
+    portal: Portal, live: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = f"city-performance-{portal.version.replace('.', '-')}"
+    place = destination(portal, package)
+    monkeypatch.setenv("CITYPERF_CONNECTION_CITY_CKAN", portal.token)
+    offered(live, {"kpi_value": 13, "commitment": 17, "kpi": 51})
+    # The two portals share the warehouse: the second starts with figures of its own.
+    own = 10 if portal.version == "2.12" else 20
+    first = [figure("1.02", JAN, EXACT), figure("2.05", JAN, str(own)), figure("2.05", FEB, "-7")]
+    assert put_up(live, own, marker=own, kpi_value=first).status == "released"
+
+    done = ckan.push(live, place)
+    assert (done.tables, done.deleted) == (["commitment", "kpi", "kpi_value"], 0)
+    resources = held(portal, package)
+    assert rows(portal, resources["kpi_value"], "kpi_id", "period_start", "value")[1:] == [
+        ("2.05", "2024-01-01", str(own)),
+        ("2.05", "2024-02-01", "-7"),
+    ]
+    answer = portal.call(
+        "datastore_search", resource_id=resources["kpi_value"]["id"], fields=["value"], limit=9
+    )
+    assert len(answer["records"]) == 3
+    goals = rows(portal, resources["commitment"], "commitment_id", "goal")
+    assert goals == [("C-1", "=1+1"), ("C-2", "")]  # exact: the portal's own CSV is not ours
+    asked = len(portal.asked())
+    assert ckan.push(live, place).requests == 1
+    assert len(portal.asked()) - asked == 1  # the package was looked at, and nothing else
+
+    # A figure is revised, one is withdrawn for good; the push breaks off before the new rows are in.
+    second = [figure("1.02", JAN, EXACT), figure("2.05", JAN, "11.5")]
+    assert put_up(live, own + 1, marker=own, kpi_value=second).status == "released"
+    with monkeypatch.context() as broken:
+        broken.setattr(ckan._Portal, "_add", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            ckan.push(live, place)
+    assert ("2.05", "-7") not in rows(portal, resources["kpi_value"], "kpi_id", "value")
+    done = ckan.push(live, place)
+    assert (done.tables, done.added) == (["kpi_value"], 1)  # the rows that stand were not sent again
+    assert rows(portal, resources["kpi_value"], "kpi_id", "value")[1:] == [("2.05", "11.5")]
+    assert held(portal, package)["kpi_value"]["id"] == resources["kpi_value"]["id"]
+
+    # A column and a table are no longer offered: they go there as well.
+    offered(live, {"kpi_value": 12, "kpi": 51})
+    assert put_up(live, own + 2, marker=own + 1, kpi_value=second).status == "released"
+    done = ckan.push(live, place)
+    assert done.removed == ["commitment"] and "kpi_value" in done.tables
+    left = held(portal, package)
+    assert sorted(left) == ["kpi", "kpi_value"]
+    fields = portal.call("datastore_search", resource_id=left["kpi_value"]["id"], limit=0)["fields"]
+    assert "mark" not in {each["id"] for each in fields}
+    shown = portal.call("package_show", id=package)
+    assert shown["version"] == str(done.release)
+    assert ckan.push(live, place).requests == 1
+
+
+def test_a_portal_that_refuses_is_named_and_the_token_is_not(
+    portal: Portal, live: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = destination(portal, "nobody")
+    monkeypatch.setenv("CITYPERF_CONNECTION_CITY_CKAN", "not-the-token")
+    with pytest.raises(
+        ckan.NotPushed, match=r"expected city to take package_create, found.*HTTP 403"
+    ) as told:
+        ckan.push(live, place)
+    assert "not-the-token" not in str(told.value)

@@ -67,7 +67,8 @@ def test_its_files_are_those_of_the_earlier_release_byte_for_byte(home: Settings
     first, third = home.releases / "1", home.releases / "3"
     assert (home.releases / "current").readlink() == Path("3")
     own = {f"SAMPLE_release.{format_}" for format_ in ("csv", "json", "parquet")}
-    own |= {"README.md", "datapackage.json", tree.MANIFEST}
+    own |= {"README.md", "datapackage.json", "dcat.jsonld", "csv-metadata.json", tree.MANIFEST}
+    own |= {"SAMPLE_changelog.json", "SAMPLE_evidence.json", "SAMPLE_evidence.md"}
     assert {p.name for p in first.iterdir()} == {p.name for p in third.iterdir()}
     for path in first.iterdir():
         assert (path.read_bytes() == (third / path.name).read_bytes()) is (path.name not in own), path.name

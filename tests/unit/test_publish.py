@@ -12,6 +12,7 @@ import pytest
 from cityperf.config import ROOT, Settings
 from cityperf.publish import ledger
 from cityperf.publish.dictionary import Dictionary, NoDictionary, load_dictionary, read_dictionary
+from cityperf.publish.exposure import WrongExposure
 from cityperf.publish.failpoints import POINTS, reached
 from cityperf.publish.tables import Column, Table
 from cityperf.publish.trace import _place_in_year, _rows_of_figure
@@ -43,12 +44,24 @@ def model(name: str, parents: list[str], **more: Any) -> dict[str, Any]:
     }
 
 
+SAID = {
+    "export": True,
+    "primary_key": ["a"],
+    "columns": ["a", "b"],
+    "destinations": ["files"],
+    "formats": ["csv", "parquet"],
+    "licence": "OGL-Toronto",
+    "rhythm": "nightly",
+}
+
+
 def exposure(name: str, **meta: Any) -> dict[str, Any]:
     return {
         "name": name,
         "label": name.title(),
         "meta": {},
-        "config": {"meta": {"export": True, **meta}},
+        "owner": {"name": "Performance Office", "email": "performance@city.example"},
+        "config": {"meta": {**SAID, "table": name, **meta}},
         "depends_on": {"nodes": [f"model.{name}"]},
     }
 
@@ -88,6 +101,7 @@ def test_invented_figures_of_an_unlicensed_source_may_leave_in_the_sample() -> N
     found = read_dictionary(manifest(), CONTRACTS, "sample")
     assert set(found.allowed) == {"money", "benchmark", "quality"}
     assert found.refused == {}
+    assert {each.licences for each in found.allowed.values()} == {("CC0-1.0",)}
 
 
 def test_only_tables_on_an_exposure_leave() -> None:
@@ -101,7 +115,9 @@ def test_only_tables_on_an_exposure_leave() -> None:
 
 
 def test_only_listed_columns_leave_in_the_listed_order() -> None:
-    found = read_dictionary(manifest(money=exposure("money", columns=["b"])), CONTRACTS, "live")
+    found = read_dictionary(
+        manifest(money=exposure("money", columns=["b"], primary_key=["b"])), CONTRACTS, "live"
+    )
     assert found.allowed["money"].columns == {"b": "Second."}
     found = read_dictionary(manifest(money=exposure("money", columns=["b", "a"])), CONTRACTS, "live")
     assert list(found.allowed["money"].columns) == ["b", "a"]
@@ -214,3 +230,36 @@ def test_a_dictionary_is_in_alphabetical_order_so_that_files_are_too() -> None:
     assert isinstance(found, Dictionary)
     assert list(found.allowed) == sorted(found.allowed)
     assert os.sep not in "".join(found.allowed)
+
+
+@pytest.mark.parametrize(
+    ("meta", "said"),
+    [
+        ({"formats": ["csv", "parquet", "pdf"]}, "formats.2 = 'pdf'"),
+        ({"formats": ["csv"]}, "expected parquet among the formats"),
+        ({"destinations": ["ckan"], "formats": []}, "expected the destination `files` beside `ckan`"),
+        ({"licence": "mine"}, "licence = 'mine': expected one of"),
+        ({"primary_key": ["c"]}, "expected the key among the columns, found no c"),
+        ({"columns": ["a", "a"]}, "expected each once, found a twice"),
+        ({"colums": ["a"]}, "`colums`, which means nothing here"),
+    ],
+)
+def test_an_exposure_that_is_not_clear_is_named_with_its_mistake(meta: dict[str, Any], said: str) -> None:
+    with pytest.raises(WrongExposure, match="expected exposure money to say") as told:
+        read_dictionary(manifest(money=exposure("money", **meta)), CONTRACTS, "live")
+    assert said in str(told.value)
+
+
+def test_an_exposure_without_columns_a_contact_or_its_own_table_sends_nothing_out() -> None:
+    for part in ("columns", "licence", "rhythm", "destinations"):
+        lacking = exposure("money")
+        del lacking["config"]["meta"][part]
+        with pytest.raises(WrongExposure, match=f"no `{part}`"):
+            read_dictionary(manifest(money=lacking), CONTRACTS, "live")
+    with pytest.raises(WrongExposure, match="no `name`; no `email`"):
+        read_dictionary(manifest(money={**exposure("money"), "owner": None}), CONTRACTS, "live")
+    with pytest.raises(NoDictionary, match="depend on table secret, which it sends out, found money"):
+        read_dictionary(manifest(money=exposure("money", table="secret")), CONTRACTS, "live")
+    twice = {"one": exposure("money"), "two": {**exposure("money"), "name": "again"}}
+    with pytest.raises(NoDictionary, match="one exposure to send table money out"):
+        read_dictionary(manifest(**twice), CONTRACTS, "live")

@@ -203,6 +203,31 @@ def diff(before: int, after: int, as_json: bool) -> None:
 
 
 @release.command()
+@profile_option
+@as_json_option
+def push(as_json: bool) -> None:
+    """Push the release that is up to the portals of include/destinations.yml."""
+    from dataclasses import asdict
+
+    from cityperf.publish.ckan import push as send
+    from cityperf.publish.ckan import read_destinations
+
+    chosen, places = settings(), read_destinations()
+    done = [send(chosen, place) for place in places]
+    if as_json:
+        click.echo(json.dumps([asdict(each) for each in done], indent=2))
+        return
+    if not places:
+        click.echo("no destination is configured in include/destinations.yml: nothing leaves")
+    for each in done:
+        click.echo(
+            f"{each.destination} holds release {each.release}: {len(each.tables)} tables changed, "
+            f"{each.added:,} rows added, {each.deleted:,} deleted, {len(each.removed)} tables removed, "
+            f"{each.requests:,} requests"
+        )
+
+
+@release.command()
 @click.argument("number", type=int)
 @by_option
 @reason_option

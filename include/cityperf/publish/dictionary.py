@@ -6,13 +6,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from cityperf.config import ROOT, Settings
 from cityperf.errors import CityperfError
+from cityperf.publish.exposure import FORMATS, WHERE, Outgoing, outgoing
+from cityperf.publish.licences import SAMPLE_LICENCE
 
-FORMATS: Final = ("csv", "parquet", "json")
+LAYOUT: Final = "2"  # raise it when a writer gives other bytes for equal rows: files are then written anew
 
 
 class NoDictionary(CityperfError):
@@ -36,6 +40,30 @@ class Allowed:
     columns: dict[str, str]  # name → description
     datasets: frozenset[str]  # raw data sets that the table is made of
     formats: tuple[str, ...] = FORMATS
+    destinations: tuple[str, ...] = ("files",)
+    licences: tuple[str, ...] = ("OGL-Toronto",)  # of the table itself, then of its sources
+    contact: str = ""
+    email: str = ""
+    rhythm: str = "nightly"
+    key: tuple[str, ...] = ()
+    layout: str = ""
+
+    def entry(self) -> dict[str, Any]:
+        """All that decides what the table's files look like beside its rows, as `definitions.json` has it."""
+        return {
+            "title": self.title,
+            "description": self.description,
+            "columns": self.columns,
+            "datasets": sorted(self.datasets),
+            "formats": list(self.formats),
+            "destinations": list(self.destinations),
+            "licences": list(self.licences),
+            "contact": self.contact,
+            "email": self.email,
+            "rhythm": self.rhythm,
+            "key": list(self.key),
+            "layout": self.layout,
+        }
 
 
 @dataclass(frozen=True)
@@ -75,44 +103,76 @@ def read_dictionary(
     allowed: dict[str, Allowed] = {}
     refused: dict[str, tuple[str, ...]] = {}
     for exposure in sorted(manifest.get("exposures", {}).values(), key=lambda e: str(e["name"])):
-        meta = {**exposure.get("meta", {}), **exposure.get("config", {}).get("meta", {})}
-        if not meta.get("export"):
+        said = outgoing(exposure)
+        if said is None:
             continue
-        for unique_id in exposure["depends_on"]["nodes"]:
-            node = nodes.get(unique_id)
-            if node is None or node["resource_type"] != "model":
-                continue
-            name = str(node.get("alias") or node["name"])
-            datasets = frozenset(_datasets(manifest, unique_id))
-            without = tuple(sorted(d for d in datasets if d in contracts and contracts[d].licence is None))
-            if without and profile != "sample":
-                refused[name] = without
-                continue
-            formats = tuple(f for f in FORMATS if f in (meta.get("formats") or FORMATS))
-            allowed[name] = Allowed(
-                name,
-                str(exposure.get("label") or name),
-                " ".join(str(node.get("description") or "").split()),
-                _columns(exposure, node, meta.get("columns")),
-                datasets,
-                formats,
+        meta, contact = said
+        unique_id, node = _model(exposure, meta, nodes)
+        name = meta.table
+        if name in {*allowed, *refused}:
+            raise NoDictionary(
+                f"expected one exposure to send table {name} out, found {exposure['name']} and another; take one of "
+                "them off"
             )
+        datasets = frozenset(_datasets(manifest, unique_id))
+        without = tuple(sorted(d for d in datasets if d in contracts and contracts[d].licence is None))
+        if without and profile != "sample":
+            refused[name] = without
+            continue
+        sources = {contracts[d].licence for d in datasets if d in contracts} - {None, meta.licence}
+        licences = (meta.licence, *sorted(map(str, sources)))
+        allowed[name] = Allowed(
+            name,
+            str(exposure.get("label") or name),
+            " ".join(str(node.get("description") or "").split()),
+            _columns(exposure, node, meta.columns),
+            datasets,
+            tuple(f for f in FORMATS if f in meta.formats),
+            meta.destinations,
+            (SAMPLE_LICENCE,) if profile == "sample" else licences,
+            contact.name,
+            contact.email,
+            meta.rhythm,
+            meta.primary_key,
+            f"{LAYOUT}, {_writers()}",
+        )
     if not allowed:
         raise NoDictionary(
             "expected at least one exposure with meta.export in dbt's manifest, found none that may leave; "
-            "see dbt_project/models/publish/exposures.yml"
+            f"see {WHERE}"
         )
     return Dictionary(dict(sorted(allowed.items())), dict(sorted(refused.items())))
 
 
-def _columns(exposure: Mapping[str, Any], node: Mapping[str, Any], listed: Any) -> dict[str, str]:
-    """Name → description of the columns that may leave, in the exposure's order; all documented ones if it
-    lists none."""
+def _model(
+    exposure: Mapping[str, Any], meta: Outgoing, nodes: Mapping[str, Any]
+) -> tuple[str, Mapping[str, Any]]:
+    """The model behind an exposure's table: one that it depends on, so that dbt's lineage and the export agree."""
+    found = {
+        str(nodes[uid].get("alias") or nodes[uid]["name"]): uid
+        for uid in exposure["depends_on"]["nodes"]
+        if uid in nodes and nodes[uid]["resource_type"] == "model"
+    }
+    if meta.table not in found:
+        raise NoDictionary(
+            f"expected exposure {exposure['name']} to depend on table {meta.table}, which it sends out, found "
+            f"{', '.join(sorted(found)) or 'no model'}; mend `depends_on` or `table` in {WHERE}"
+        )
+    return found[meta.table], nodes[found[meta.table]]
+
+
+@cache
+def _writers() -> str:
+    """The libraries whose version may change the bytes of a file."""
+    return ", ".join(f"{name} {version(name)}" for name in ("pyarrow", "xlsxwriter"))
+
+
+def _columns(exposure: Mapping[str, Any], node: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, str]:
+    """Name → description of the columns that may leave, in the exposure's order."""
     documented = {
         str(column["name"]): " ".join(str(column.get("description") or "").split())
         for column in node["columns"].values()
     }
-    names = [str(name) for name in listed] if listed else list(documented)
     unknown = [name for name in names if not documented.get(name)]
     if unknown:
         raise NoDictionary(
@@ -133,6 +193,13 @@ def published_dictionary(definitions: Mapping[str, Any]) -> Dictionary:
             entry["columns"],
             frozenset(entry["datasets"]),
             tuple(entry["formats"]),
+            tuple(entry.get("destinations", ["files"])),
+            tuple(entry.get("licences", ["OGL-Toronto"])),
+            entry.get("contact", ""),
+            entry.get("email", ""),
+            entry.get("rhythm", "nightly"),
+            tuple(entry.get("key", [])),
+            entry.get("layout", ""),
         )
         for name, entry in definitions.get("tables", {}).items()
     }

@@ -1,8 +1,8 @@
-"""The files of a release: CSV for people, Parquet for machines, JSON for scripts, one descriptor for all of
-them.
+"""The files of a release: CSV and XLSX for people, Parquet for machines, JSON for scripts, as the exposures say, and
+what describes them: data package, DCAT, CSVW, change log, evidence.
 
-Equal tables give equal bytes: rows come in key order, writers have fixed options, and nothing says when it
-ran.
+Equal tables give equal bytes: rows come in key order, writers have fixed options, and no file of a table says when it
+was written or for which release. So a table that did not change since an earlier release takes that one's files over.
 Each table streams from the server in batches, so a release of any size needs the memory of one batch.
 """
 
@@ -25,12 +25,14 @@ from psycopg import Connection, sql
 
 from cityperf.config import Settings
 from cityperf.errors import CityperfError
-from cityperf.publish.content import OWN_HISTORY
+from cityperf.publish import changelog, evidence, metadata, workbook
 from cityperf.publish.dictionary import Allowed, Dictionary
 from cityperf.publish.failpoints import reached
+from cityperf.publish.licences import LICENCES
 from cityperf.publish.swap import SAMPLE_NOTICE
 from cityperf.publish.tables import SESSION, Column, Table
-from cityperf.publish.tree import DEFINITIONS
+from cityperf.publish.tree import DEFINITIONS, Node, definition_nodes
+from cityperf.publish.workbook import FORMULA
 
 BATCH: Final = 50_000  # rows of a Parquet row group
 BLOCK: Final = 8 << 20  # bytes of text that are turned into columns at once
@@ -38,42 +40,16 @@ BUILDING: Final = ".building-"
 SPARE: Final = 64 << 20  # bytes that must stay free on the releases' disk
 SAMPLE_PREFIX: Final = "SAMPLE_"
 NUMBER: Final = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 DECIMALS: Final = 20  # of a numeric column without a declared scale: PostgreSQL's quotients carry 16 to 20
 MEDIA: Final = {
     "csv": "text/csv",
     "json": "application/json",
     "parquet": "application/vnd.apache.parquet",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-LICENCES: Final = {
-    "OGL-Toronto": (
-        "Open Government Licence - Toronto",
-        "https://open.toronto.ca/open-data-licence/",
-        "Contains information licensed under the Open Government Licence - Toronto.",
-    ),
-    "StatCan-Open": (
-        "Statistics Canada Open Licence",
-        "https://www.statcan.gc.ca/en/terms-conditions/open-licence",
-        "Source: Statistics Canada. Reproduced and distributed on an as-is basis with the permission of "
-        "Statistics Canada.",
-    ),
-    "OGL-Ontario": (
-        "Open Government Licence - Ontario",
-        "https://www.ontario.ca/page/open-government-licence-ontario",
-        "Contains information licensed under the Open Government Licence - Ontario.",
-    ),
-    "BoC-Terms": (
-        "Bank of Canada terms of use",
-        "https://www.bankofcanada.ca/terms/",
-        "Source: Bank of Canada. Not published with its endorsement.",
-    ),
-    "CC0-1.0": (
-        "Creative Commons Zero 1.0",
-        "https://creativecommons.org/publicdomain/zero/1.0/",
-        "Invented by the sample generator of this project; no attribution needed.",
-    ),
-}
-SAMPLE_LICENCE: Final = "CC0-1.0"
+ABOUT: Final = (
+    "Key performance indicators of the City with their history, comparisons, benchmarks and origin."
+)
 _PARQUET: Final[dict[str, Any]] = {
     "version": "2.6",
     "data_page_version": "1.0",
@@ -110,6 +86,15 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """A release whose files of `tables` are taken over as they are: `files`, name → SHA-256 as it was recorded."""
+
+    folder: Path
+    files: Mapping[str, str]
+    tables: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Notice:
     """What a release says about itself on every file."""
 
@@ -134,12 +119,13 @@ def build(
     dictionary: Dictionary,
     notice: Notice,
     folder: Path,
-    repeats: Path | None = None,
+    leaves: Sequence[Node] = (),
+    earlier: Earlier | None = None,
 ) -> list[Written]:
     """Write the files of a release into the empty `folder` and fsync them. Returns what was written, by path.
 
     `connection` may read the tables; it is put into one read-only transaction, so all files show the same
-    state. `repeats`: the folder of a release with the same tables, whose files of them are taken as they are.
+    state. `leaves`: those of the candidate's tables, which tell when each changed.
     Raises ExportFailed for a table that is on the allow-list and not there, or a value that has no exact
     form.
     """
@@ -152,25 +138,45 @@ def build(
             f"expected the tables {', '.join(sorted(dictionary.allowed))} in the candidate, found no "
             f"{', '.join(missing)}; build the publish models again or take them off the exposure"
         )
+    history = changelog.changes(connection, notice.number, notice.night, leaves)
+    updated = {name: rows[0].night for name, rows in history.items() if rows}
     resources: list[dict[str, Any]] = []
+    sheets: dict[str, tuple[str, Table, Allowed]] = {}
     prefix = SAMPLE_PREFIX if notice.sample else ""
     for number, (name, allowed) in enumerate(sorted(dictionary.allowed.items())):
         table = _allowed_columns(candidate[name], allowed)
         for format_ in allowed.formats:
             path = folder / f"{prefix}{name}.{format_}"
-            if not (repeats and name != OWN_HISTORY and _taken_over(repeats / path.name, path)):
+            if not (earlier and name in earlier.tables and _taken_over(earlier, path)):
                 with path.open("wb") as handle:
-                    _WRITERS[format_](connection, table, handle, notice)
+                    _WRITERS[format_](connection, table, handle, notice, allowed)
                     _sync(handle)
             reached("export.file", path.name)
-            resources.append(_resource(path, format_, table, allowed, notice))
+            resources.append(_resource(path, format_, table, allowed, notice, updated.get(name)))
+        if "csv" in allowed.formats:
+            sheets[name] = (f"{prefix}{name}.csv", table, allowed)
         if number == 0:
             reached("export.first_table")
     definitions = _definitions(connection, candidate, dictionary)
+    restated = changelog.restated(
+        connection, candidate, {c.release for rows in history.values() for c in rows}
+    )
+    shown, lacking = evidence.statements(connection, candidate, dictionary)
     connection.commit()
     reached("export.tables")
+    said = {"sample": notice.sample}
+    described = [{**each, "table": _table_of(each)} for each in resources]
     texts = {
         f"{prefix}{DEFINITIONS}": definitions,
+        f"{prefix}{changelog.CHANGELOG}": changelog.text(
+            notice.number, notice.night, history, restated, **said
+        ),
+        f"{prefix}evidence.json": evidence.as_json(shown, lacking, notice.number, notice.night, **said),
+        f"{prefix}evidence.md": evidence.as_markdown(shown, lacking, notice.number, notice.night, **said),
+        metadata.DCAT: metadata.dcat(
+            described, dictionary.allowed, updated, notice.title, ABOUT, notice.night
+        ),
+        metadata.CSVW: metadata.csvw(sheets, updated, notice.title, SAMPLE_NOTICE if notice.sample else None),
         "datapackage.json": _descriptor(resources, dictionary, notice),
         "README.md": _readme(resources, dictionary, notice),
         "LICENCE.md": _licence_text(dictionary, notice),
@@ -188,10 +194,20 @@ def build(
     return [Written(path.name, file_sha256(path), path.stat().st_size) for path in sorted(folder.iterdir())]
 
 
-def _taken_over(source: Path, target: Path) -> bool:
+def entry_nodes(dictionary: Dictionary) -> list[Node]:
+    """The leaves of the dictionary's entries, before anything is written."""
+    return list(definition_nodes({"tables": _entries(dictionary)}))
+
+
+def _entries(dictionary: Dictionary) -> dict[str, Any]:
+    return {name: allowed.entry() for name, allowed in dictionary.allowed.items()}
+
+
+def _taken_over(earlier: Earlier, target: Path) -> bool:
     """Whether a file of an earlier release stands at `target` now, by its bytes: linked, or copied where links are not
-    possible."""
-    if not source.exists():
+    possible. One that is gone or no longer what was recorded is not taken."""
+    source = earlier.folder / target.name
+    if not source.exists() or earlier.files.get(target.name) != file_sha256(source):
         return False
     try:
         os.link(source, target)
@@ -211,18 +227,8 @@ def _definitions(connection: Connection[Any], candidate: Mapping[str, Table], di
             sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns), table.identifier
         )
         kpis = {str(row["kpi_id"]): row for (row,) in connection.execute(query) if "kpi_id" in row}
-    tables = {
-        name: {
-            "title": allowed.title,
-            "description": allowed.description,
-            "columns": allowed.columns,
-            "datasets": sorted(allowed.datasets),
-            "formats": list(allowed.formats),
-        }
-        for name, allowed in dictionary.allowed.items()
-    }
     refused = {name: list(datasets) for name, datasets in dictionary.refused.items()}
-    said = {"kpis": dict(sorted(kpis.items())), "tables": tables, "refused": refused}
+    said = {"kpis": dict(sorted(kpis.items())), "tables": _entries(dictionary), "refused": refused}
     return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -307,8 +313,10 @@ def _allowed_columns(table: Table, allowed: Allowed) -> Table:
 
 
 # -- CSV -----------------------------------------------------------------------------------------------------
-def _write_csv(connection: Connection[Any], table: Table, handle: IO[bytes], notice: Notice) -> None:
-    del notice  # the file's name carries the mark: a comment line would not be CSV
+def _write_csv(
+    connection: Connection[Any], table: Table, handle: IO[bytes], notice: Notice, allowed: Allowed
+) -> None:
+    del notice, allowed  # the file's name carries the mark: a comment line would not be CSV
     query = sql.SQL(
         "copy (select {columns} from {table} order by {order}) to stdout (format csv, header)"
     ).format(
@@ -356,8 +364,10 @@ def _alias(column: Column) -> sql.Identifier:
 
 
 # -- JSON ----------------------------------------------------------------------------------------------------
-def _write_json(connection: Connection[Any], table: Table, handle: IO[bytes], notice: Notice) -> None:
-    del notice  # an array of records stays an array of records; the file's name carries the mark
+def _write_json(
+    connection: Connection[Any], table: Table, handle: IO[bytes], notice: Notice, allowed: Allowed
+) -> None:
+    del notice, allowed  # an array of records stays an array of records; the file's name carries the mark
     # JSON escapes control characters, so with these as delimiter and quote CSV leaves each record as it is.
     query = sql.SQL(
         "copy (select to_json(r)::text from (select {columns} from {table} order by {order}) as r) "
@@ -377,7 +387,10 @@ def _write_json(connection: Connection[Any], table: Table, handle: IO[bytes], no
 
 
 # -- Parquet -------------------------------------------------------------------------------------------------
-def _write_parquet(connection: Connection[Any], table: Table, handle: IO[bytes], notice: Notice) -> None:
+def _write_parquet(
+    connection: Connection[Any], table: Table, handle: IO[bytes], notice: Notice, allowed: Allowed
+) -> None:
+    del allowed
     import pyarrow as pa
     import pyarrow.csv as pacsv
     import pyarrow.parquet as pq
@@ -386,7 +399,7 @@ def _write_parquet(connection: Connection[Any], table: Table, handle: IO[bytes],
         pa.field(column.name, _arrow_type(pa, connection, table, column), nullable=True)
         for column in table.columns
     ]
-    said = {"title": f"{notice.title}: {table.name}", "release": str(notice.number)}
+    said = {"title": f"City Performance Warehouse: {table.name}"}
     if notice.sample:
         said["sample"] = SAMPLE_NOTICE
     schema = pa.schema(fields, metadata=said)
@@ -485,11 +498,70 @@ def _extent(connection: Connection[Any], table: Table, column: Column) -> tuple[
     return len(str(int(largest))), int(decimals)
 
 
-_WRITERS: Final = {"csv": _write_csv, "json": _write_json, "parquet": _write_parquet}
+# -- XLSX ----------------------------------------------------------------------------------------------------
+def _write_xlsx(
+    connection: Connection[Any], table: Table, handle: IO[bytes], notice: Notice, allowed: Allowed
+) -> None:
+    row = connection.execute(sql.SQL("select count(*) from {}").format(table.identifier)).fetchone()
+    rows = int(row[0]) if row else 0
+    fits = rows < workbook.SHEET_ROWS
+    csv = f"{Path(handle.name).stem}.csv"
+    facts = [
+        ("what it holds", allowed.description),
+        ("rows", f"{rows:,}"),
+        *(("licence", " · ".join(LICENCES[name])) for name in allowed.licences),
+        *([("contact", f"{allowed.contact}, {allowed.email}")] if allowed.email else []),
+        (
+            "numbers",
+            f"Excel keeps 15 digits; {csv} and the Parquet file have them all. An empty cell is no value.",
+        ),
+    ]
+    if not fits:
+        facts.append(
+            ("too long", f"A sheet has room for {workbook.SHEET_ROWS - 1:,} rows. They are in {csv}.")
+        )
+    about = workbook.About(
+        table.name, allowed.title, facts, allowed.columns, SAMPLE_NOTICE if notice.sample else None
+    )
+    scratch = Path(handle.name).parent
+    if not fits:
+        workbook.write(handle, about, None, 0, scratch)
+        return
+    query = sql.SQL("select {columns} from {table} order by {order}").format(
+        columns=sql.SQL(", ").join(_sheet_value(column, table.name) for column in table.columns),
+        table=table.identifier,
+        order=table.order(),
+    )
+    with connection.cursor("sheet") as cursor:
+        cursor.itersize = 10_000
+        workbook.write(handle, about, cursor.execute(query), rows, scratch)
+
+
+def _sheet_value(column: Column, table: str) -> sql.Composable:
+    """A column as Excel knows it: numbers, dates, times without a zone (UTC), truth; all else as text."""
+    name = sql.Identifier(table, column.name)
+    if column.type == "timestamp with time zone":
+        return sql.SQL("{} at time zone 'UTC'").format(name)
+    if column.is_text or column.type in _TYPED:
+        return name
+    return sql.SQL("{}::text").format(_spelling(column, name))
+
+
+_TYPED: Final = frozenset(
+    ("smallint", "integer", "bigint", "numeric", "real", "double precision", "boolean", "date")
+) | {"timestamp without time zone"}
+_WRITERS: Final = {
+    "csv": _write_csv,
+    "json": _write_json,
+    "parquet": _write_parquet,
+    "xlsx": _write_xlsx,
+}
 
 
 # -- what the files say --------------------------------------------------------------------------------------
-def _resource(path: Path, format_: str, table: Table, allowed: Allowed, notice: Notice) -> dict[str, Any]:
+def _resource(
+    path: Path, format_: str, table: Table, allowed: Allowed, notice: Notice, updated: date | None
+) -> dict[str, Any]:
     name = table.name.replace("_", "-")
     title = f"{SAMPLE_NOTICE}: {allowed.title}" if notice.sample else allowed.title
     resource: dict[str, Any] = {
@@ -503,8 +575,10 @@ def _resource(path: Path, format_: str, table: Table, allowed: Allowed, notice: 
         "mediatype": MEDIA[format_],
         "bytes": path.stat().st_size,
         "hash": f"sha256:{file_sha256(path)}",
-        "licenses": _licences(allowed.datasets, notice),
+        "licenses": [_licence(name) for name in allowed.licences],
     }
+    if updated:
+        resource["last_updated"] = updated.isoformat()
     if format_ == "csv":
         schema: dict[str, Any] = {
             "fields": [_field(column, allowed, table) for column in table.columns],
@@ -551,10 +625,12 @@ def _field(column: Column, allowed: Allowed, table: Table) -> dict[str, Any]:
     return field
 
 
-def _licences(datasets: frozenset[str], notice: Notice) -> list[dict[str, str]]:
-    names = {origin.licence for origin in notice.origins if origin.dataset in datasets and origin.licence}
-    if notice.sample or not names:
-        names = {SAMPLE_LICENCE if notice.sample else "OGL-Toronto"}
+def _table_of(resource: Mapping[str, Any]) -> str:
+    return str(resource["path"]).removeprefix(SAMPLE_PREFIX).rsplit(".", 1)[0]
+
+
+def _licences(dictionary: Dictionary) -> list[dict[str, str]]:
+    names = {name for allowed in dictionary.allowed.values() for name in allowed.licences}
     return [_licence(name) for name in sorted(names)]
 
 
@@ -571,13 +647,12 @@ def _descriptor(resources: Sequence[Mapping[str, Any]], dictionary: Dictionary, 
     package: dict[str, Any] = {
         "name": f"city-performance-{notice.profile}-release-{notice.number}",
         "title": notice.title,
-        "description": "Key performance indicators of the City with their history, comparisons, benchmarks "
-        "and origin.",
+        "description": ABOUT,
         "version": str(notice.number),
         "profile": "data-package",
         "night": notice.night.isoformat(),
         "keywords": ["municipal performance", "key performance indicators", "Toronto"],
-        "licenses": _licences(_all_datasets(dictionary), notice),
+        "licenses": _licences(dictionary),
         "sources": [
             {"title": origin.title, "path": origin.url, "dataset": origin.dataset, "files": origin.files}
             for origin in notice.origins
@@ -611,13 +686,17 @@ def _readme(resources: Sequence[Mapping[str, Any]], dictionary: Dictionary, noti
         "file: types, "
         "keys, licences, bytes and SHA-256.",
         "",
-        "| table | what it holds | files |",
-        "|---|---|---|",
+        "The same is said in DCAT-AP (`dcat.jsonld`) and CSVW (`csv-metadata.json`). The change log says when each "
+        "table last changed, `evidence.md` what the release proves.",
+        "",
+        "| table | what it holds | last updated | files |",
+        "|---|---|---|---|",
     ]
     for name, allowed in dictionary.allowed.items():
-        mine = [r for r in resources if str(r["path"]).removeprefix(SAMPLE_PREFIX).rsplit(".", 1)[0] == name]
+        mine = [r for r in resources if _table_of(r) == name]
         files = ", ".join(f"`{r['path']}`" for r in mine)
-        lines.append(f"| {name} | {allowed.description.replace('|', '/')} | {files} |")
+        updated = mine[0].get("last_updated", "–") if mine else "–"
+        lines.append(f"| {name} | {allowed.description.replace('|', '/')} | {updated} | {files} |")
     if dictionary.refused:
         lines += ["", "## Left out", ""]
         lines += [f"- `{table}`: {_why_refused(datasets)}." for table, datasets in dictionary.refused.items()]
@@ -633,6 +712,8 @@ def _readme(resources: Sequence[Mapping[str, Any]], dictionary: Dictionary, noti
         "- Parquet and JSON hold every value exactly as it is in the database. Numbers without a declared "
         "scale are "
         "decimals of 38 digits in Parquet.",
+        "- XLSX is for people too: typed cells, never a formula, numbers of 15 digits; its second sheet says what the "
+        "columns mean.",
         "- Rows are in key order. Equal data gives equal bytes.",
         "",
     ]
@@ -641,7 +722,7 @@ def _readme(resources: Sequence[Mapping[str, Any]], dictionary: Dictionary, noti
 
 def _licence_text(dictionary: Dictionary, notice: Notice) -> str:
     lines = ["# Licences", ""]
-    for licence in _licences(_all_datasets(dictionary), notice):
+    for licence in _licences(dictionary):
         title, path, credit = LICENCES.get(licence["name"], (licence["name"], "", ""))
         lines += [f"## {title}", "", *([path, ""] if path else []), *([credit, ""] if credit else [])]
     if not notice.sample:

@@ -23,14 +23,16 @@ from psycopg import Connection, sql
 from cityperf.config import Settings
 from cityperf.db import connect
 from cityperf.errors import CityperfError
-from cityperf.publish import approval, garbage, ledger, periods, published, restatements, tree
-from cityperf.publish.content import content_hash
+from cityperf.publish import approval, changelog, garbage, ledger, periods, published, restatements, tree
+from cityperf.publish.content import OWN_HISTORY, content_hash
 from cityperf.publish.dictionary import Dictionary, load_dictionary
 from cityperf.publish.exports import (
+    Earlier,
     Notice,
     Origin,
     Written,
     build,
+    entry_nodes,
     file_sha256,
     link_current,
     new_folder,
@@ -95,7 +97,9 @@ def release(settings: Settings, night: date, on: date | None = None) -> Outcome:
                 return _ask(settings, connection, night, number, fingerprint, why)
             reached("release.allowed")
             dictionary = load_dictionary(settings, _contracts())
-            folder = export_candidate(settings, night, number, candidate, dictionary)
+            folder = export_candidate(
+                settings, night, number, candidate, dictionary, up=up.number if up else None
+            )
             record(connection, number, folder)
             published.record(connection, number, up.number if up else 0, candidate)
             reached("record.values")
@@ -146,7 +150,7 @@ def export(settings: Settings, number: int, target: Path) -> list[Written]:
         leaves = [leaf for leaf in tree.recorded(connection, number) if leaf.kind in ("code", "input")]
         leaves += tree.table_nodes(connection, live)
         connection.commit()
-        build(connection, live, load_dictionary(settings, _contracts()), notice, target)
+        build(connection, live, load_dictionary(settings, _contracts()), notice, target, leaves)
     finish(settings, number, target, leaves)
     return [Written(path.name, file_sha256(path), path.stat().st_size) for path in sorted(target.iterdir())]
 
@@ -233,9 +237,10 @@ def export_candidate(
     candidate: Mapping[str, Table],
     dictionary: Dictionary,
     repeats: int | None = None,
+    up: int | None = None,
 ) -> Path:
     """Write the files of candidate `number` aside and put them in their place. With `repeats`, those of tables are
-    those of that release."""
+    those of that release; else those of tables that did not change since release `up` are taken over from it."""
     building = new_folder(settings, number)
     with connect(settings, "publisher") as connection:
         origins = _origins(connection, repeats, _contracts())
@@ -244,15 +249,27 @@ def export_candidate(
         known = {node.name for node in same}
         leaves += same
         leaves += tree.table_nodes(connection, {n: t for n, t in candidate.items() if n not in known})
+        if repeats:
+            earlier = _files_of(settings, connection, repeats, frozenset(dictionary.allowed) - {OWN_HISTORY})
+        elif up:
+            alike = changelog.unchanged(connection, up, [*leaves, *entry_nodes(dictionary)])
+            earlier = _files_of(settings, connection, up, alike)
+        else:
+            earlier = None
         connection.commit()
         notice = Notice(number, night, settings.profile, origins)
-        earlier = settings.releases / str(repeats) if repeats else None
-        build(connection, candidate, dictionary, notice, building, earlier)
+        build(connection, candidate, dictionary, notice, building, leaves, earlier)
     finish(settings, number, building, leaves)
     reached("export.synced")
     folder = place(settings, number, building)
     reached("export.renamed")
     return folder
+
+
+def _files_of(settings: Settings, connection: Connection[Any], number: int, alike: frozenset[str]) -> Earlier:
+    """What another release may take over of release `number`: its files of the tables that are `alike`."""
+    recorded = connection.execute("select path, sha256 from ops.release_file where number = %s", (number,))
+    return Earlier(settings.releases / str(number), dict(recorded.fetchall()), alike)
 
 
 def finish(settings: Settings, number: int, folder: Path, leaves: list[tree.Node]) -> None:
