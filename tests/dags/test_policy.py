@@ -45,6 +45,8 @@ def test_every_contract_has_a_dag_and_there_is_one_night(dags: dict[str, Any]) -
         "approve_release",
         "backfill",
         "dead_man",
+        "push_release",
+        "backup",
     }
 
 
@@ -98,7 +100,7 @@ def test_dag_files_do_no_work_and_load_nothing_heavy_at_import() -> None:
         def refuse(*a, **k): raise AssertionError("a DAG file opened a database connection")
         psycopg.connect = refuse
         import runpy
-        for name in ("sources", "nightly_refresh", "approve_release", "backfill", "dead_man"):
+        for name in ("sources", "nightly_refresh", "approve_release", "backfill", "dead_man", "push_release", "backup"):
             runpy.run_path(f"dags/{name}.py")
         heavy = [m for m in ("great_expectations", "dbt", "pandas", "pyarrow", "requests_mock") if m in sys.modules]
         assert not heavy, heavy
