@@ -84,8 +84,9 @@ def runbook(name: str) -> str:
 
 
 def night_of(moment: Any) -> date:
-    """The Toronto date of a logical date."""
-    return moment.astimezone(TORONTO).date()
+    """The Toronto date of a logical date: a plain one, for Airflow's own kind is nothing that YAML knows to write."""
+    there = moment.astimezone(TORONTO)
+    return date(there.year, there.month, there.day)
 
 
 # -- a task that lives in the triggerer ----------------------------------------------------------------------

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from psycopg import sql
+from psycopg import OperationalError, sql
 
 from cityperf import dbt_sources, forecast
 from cityperf.config import ROOT, Profile, Settings
@@ -504,7 +504,8 @@ def transform(settings: Settings, night: date, tell: Tell | None = None) -> Buil
             state.write(WHOLE_RUN, "success", seconds=seconds)
             return Built(len(todo.build), len(todo.fresh), todo.release_wanted, seconds)
         except BaseException as error:
-            state.write(WHOLE_RUN, "error", str(error)[:2000])
+            with contextlib.suppress(OperationalError):
+                state.write(WHOLE_RUN, "error", str(error)[:2000])
             raise
 
 
@@ -555,6 +556,12 @@ def _run(
     state: _Reporter,
 ) -> float:
     def on_event(event: Any) -> None:
+        # When the database has gone, dbt finds out by itself. An error here would end its thread without a word, and
+        # dbt would wait for that node for ever.
+        with contextlib.suppress(OperationalError):
+            report(event)
+
+    def report(event: Any) -> None:
         kind = event.info.name
         if kind not in ("NodeStart", "NodeFinished"):
             return

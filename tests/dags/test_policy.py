@@ -143,3 +143,14 @@ def test_no_answer_in_time_means_no_and_is_over_before_the_next_night(dags: dict
     decide = dags["approve_release"].get_task("decide")
     assert decide.defaults == ["Reject"]
     assert timedelta(hours=8) <= decide.response_timeout < timedelta(days=1)
+
+
+def test_the_night_of_a_run_is_a_plain_date(dags: dict[str, Any]) -> None:
+    """Airflow's moments are pendulum's, whose dates cannot be written into a ticket."""
+    from datetime import date
+
+    import pendulum
+    from cityperf_airflow import night_of
+
+    night = night_of(pendulum.datetime(2026, 11, 14, 4, 30, tz="UTC"))
+    assert type(night) is date and night == date(2026, 11, 13)

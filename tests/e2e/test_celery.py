@@ -149,7 +149,10 @@ def compose(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         made.stop()
 
 
-def test_a_source_is_fetched_and_loaded_by_a_celery_worker(compose: Compose) -> None:
+@pytest.mark.fault
+def test_a_source_is_fetched_and_loaded_by_a_celery_worker_and_a_killed_one_is_made_up_for(
+    compose: Compose,
+) -> None:
     wait_for(lambda: compose.healthy("redis"), compose.last_words, 10)
     assert compose.start("setup").wait(180) == 0, compose.last_words()
     for name in PARTS:
@@ -205,3 +208,47 @@ def test_a_source_is_fetched_and_loaded_by_a_celery_worker(compose: Compose) -> 
         compose.last_words()
     )
     assert all(compose.running[name].poll() is None for name in PARTS), compose.last_words()
+    _kill_the_worker_in_the_middle(compose, api, settings, night_opened["id"])
+
+
+def _kill_the_worker_in_the_middle(
+    compose: Compose, api: stack.AirflowApi, settings: Settings, opened: int
+) -> None:
+    """Fault 6: what it was at is taken up again within the heartbeat, by another worker, and nothing differs."""
+    night = "2026-11-21"
+    api.post("/assets/events", {"asset_id": opened, "extra": {"night": night}})
+
+    def run() -> Any:
+        runs = api.get(f"/dags/source__{DATASET}/dagRuns", order_by="-run_after")["dag_runs"]
+        return runs[0] if len(runs) == 2 else None
+
+    def tasks() -> list[dict[str, Any]]:
+        path = f"/dags/source__{DATASET}/dagRuns/{run()['dag_run_id']}/taskInstances"
+        return list(api.get(path)["task_instances"])
+
+    wait_for(run, compose.last_words)
+    victim = wait_for(lambda: [t for t in tasks() if t["state"] == "running"], compose.last_words)[0]
+    os.killpg(compose.running["worker"].pid, signal.SIGKILL)
+    compose.running["worker"].wait()
+    compose.start("worker")
+    ended = wait_for(
+        lambda: (found := run()) and found["state"] in ("success", "failed") and found,
+        compose.last_words,
+        420,
+    )
+    assert ended["state"] == "success", compose.last_words()
+    tried = {t["task_id"]: t["try_number"] for t in tasks()}
+    assert tried[victim["task_id"]] > 1, tried
+    with psycopg.connect(settings.dsn("loader")) as loader:
+        nights = loader.execute(
+            "select night::text, state in ('loaded', 'unchanged') from ops.source_night where dataset = %s order by 1",
+            (DATASET,),
+        ).fetchall()
+        batches = loader.execute(
+            "select count(*), count(*) filter (where state = 'loading') from ops.batch where dataset = %s and night = %s",
+            (DATASET, night),
+        ).fetchall()
+    assert nights == [(NIGHT, True), (night, True)]
+    assert batches[0][0] <= 1 and batches[0][1] == 0, (
+        "loaded once or not at all, and nothing is left half done"
+    )

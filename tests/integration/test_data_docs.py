@@ -71,7 +71,9 @@ def test_the_pages_show_it_and_only_to_who_is_signed_in(
     app.dependency_overrides[get_user] = lambda: "anna"
     client = TestClient(app)
     index = client.get("/checks").text
-    assert index.index("publish.kpi") < index.index("landing.roads") and "/warehouse/checks/publish.kpi" in index
+    assert (
+        index.index("publish.kpi") < index.index("landing.roads") and "/warehouse/checks/publish.kpi" in index
+    )
     page = client.get("/checks/publish.kpi").text
     assert ".kF" in page and "column name_fr" in page and "publish.md#values" in page
     assert "&lt;b&gt;nom" in page, "what a source sent is text, never markup"
