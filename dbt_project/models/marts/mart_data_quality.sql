@@ -10,9 +10,7 @@ batches as (
         batches.dataset,
         files.name,
         batches.batch_id,
-        batches.state,
-        batches.night,
-        batches.rows_loaded
+        batches.night
     from {{ source('ops', 'batch') }} as batches
     inner join {{ source('ops', 'landed_file') }} as files on batches.file_id = files.file_id
     where
@@ -22,13 +20,26 @@ batches as (
     order by batches.dataset, files.name, batches.night desc, batches.batch_id desc
 ),
 
+-- What stands of each file: a delivery that is held back takes nothing from the one before it.
+delivered as (
+    select distinct on (batches.dataset, files.name)
+        batches.dataset,
+        batches.state,
+        batches.night,
+        batches.rows_loaded
+    from {{ source('ops', 'batch') }} as batches
+    inner join {{ source('ops', 'landed_file') }} as files on batches.file_id = files.file_id
+    where batches.state in ('loaded', 'superseded') and batches.rows_loaded is not null
+    order by batches.dataset, files.name, batches.night desc, batches.batch_id desc
+),
+
 loads as (
     select
         dataset,
-        max(night) filter (where state <> 'quarantined') as last_delivery_night,
+        max(night) as last_delivery_night,
         count(*) filter (where state = 'loaded') as files,
         sum(rows_loaded) filter (where state = 'loaded') as rows_loaded
-    from batches
+    from delivered
     group by dataset
 ),
 
