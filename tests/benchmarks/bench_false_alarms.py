@@ -1,6 +1,6 @@
 """The landing gate on sound feeds, night after night: every alarm is a false one.
 
-    ./cityperf bench false-alarms [--years 5] [--every 1] [--seed 7]
+    ./cityperf bench false-alarms [--years 5] [--every 1] [--since 2021-11-08]
 
 Simulates nights from --since on: each is visited over HTTP, and what is new is loaded through the gate, without Airflow and
 dbt. The first night brings the history and is not counted. Freshness is held against the contracts' limits, which is
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 sys.path[:0] = [
@@ -52,11 +53,9 @@ def main() -> None:
         postgres.start(settings)
         try:
             with feeds(settings, datasets) as running:
-                seen = simulate(running, datasets, nights)
+                seen = simulate(running, datasets, nights, partial(print, flush=True))
         finally:
             postgres.stop(settings)
-    for alarm in seen.alarms:
-        print(alarm)
     print(
         f"{len(nights)} nights from {nights[0]} to {nights[-1]}: {seen.gates:,} gates, {seen.checks:,} checks, "
         f"{len(seen.alarms)} alarms, {time.monotonic() - began:.0f} s"

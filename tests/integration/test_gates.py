@@ -226,6 +226,72 @@ def test_a_month_is_compared_with_months_and_not_with_the_whole_year_before_it(
     )
 
 
+def test_a_year_that_still_fills_is_not_held_against_whole_years_but_an_ended_one_is(
+    clean_warehouse: Settings, query: Query
+) -> None:
+    contract = load_contracts()["service_requests_311"]
+    row = {"creation_date": "2024-01-02 10:00:00", "status": "Closed"}
+    _, whole = batch(clean_warehouse, contract, [row], ["2022"])
+    query(
+        "update ops.batch set state = 'loaded', rows_loaded = 100, periods = '{2022}' where batch_id = %s",
+        (whole,),
+    )
+    young = check(clean_warehouse, "service_requests_311", [row] * 10, ["2024"] * 10)["row_count"]
+    assert (young.status, young.expected) == (
+        "pass",
+        "161 rows at most (1 periods at the average of 1 earlier ones: 100)",
+    )
+    assert (
+        check(clean_warehouse, "service_requests_311", [row] * 10, ["2023"] * 10)["row_count"].status
+        == "warn"
+    )
+    assert (
+        check(clean_warehouse, "service_requests_311", [row] * 200, ["2024"] * 200)["row_count"].status
+        == "warn"
+    )
+    _, filling = batch(clean_warehouse, contract, [row], ["2024"])
+    query(
+        "update ops.batch set state = 'loaded', rows_loaded = 10, periods = '{2024}' where batch_id = %s",
+        (filling,),
+    )
+    grown = check(clean_warehouse, "service_requests_311", [row] * 60, ["2024"] * 60)["row_count"]
+    assert grown.status == "pass", "six times the rows of a delivery from within the year"
+    assert (
+        check(clean_warehouse, "service_requests_311", [row] * 5, ["2024"] * 5)["row_count"].status == "warn"
+    )
+
+
+def test_rates_that_do_not_fit_their_counts_are_refused(clean_warehouse: Settings) -> None:
+    contract = load_contracts()["neighbourhood_crime_rates"]
+
+    def of(per: int) -> CheckResult:
+        rows = [{"area_name": f"Area {n}", "hood_id": f"{n:03d}"} for n in range(1, 6)]
+        table, number = batch(clean_warehouse, contract, rows)
+        schema, name = (part.strip('"') for part in table.split("."))
+        with connect(clean_warehouse, "loader") as connection:
+            place = sql.Identifier(schema, name)
+            connection.execute(
+                sql.SQL(
+                    "alter table {} add column assault_2022 text, add column assault_rate_2022 text, "
+                    "add column population_2024 text"
+                ).format(place)
+            )
+            connection.execute(
+                sql.SQL(
+                    "update {} set assault_2022 = '50', population_2024 = '20000', assault_rate_2022 = %s"
+                ).format(place),
+                (str(50 / 19000 * per),),
+            )
+        with connect(clean_warehouse, "loader") as connection:
+            results = check_batch(clean_warehouse, NIGHT, contract, table, number, connection)
+        return next(each for each in results if each.check == "rates_match_counts")
+
+    assert of(100_000).status == "pass"
+    wrong = of(1_000)
+    assert wrong.blocks
+    assert "rate_by_count 0.01" in wrong.found
+
+
 def test_a_repeat_of_a_file_replaces_its_results_and_another_file_stands_beside_it(
     clean_warehouse: Settings, query: Query
 ) -> None:

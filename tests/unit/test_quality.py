@@ -23,7 +23,7 @@ from cityperf.sources import load_contracts
 from cityperf.transform import Freshness
 
 NIGHT = date(2024, 3, 15)
-EARLIER = Earlier(100, "the delivery before", "_file_id = 1", ("2024-01", "2024-02"))
+EARLIER = Earlier(100, "the delivery before", 70, 161, "_file_id = 1", ("2024-01", "2024-02"))
 
 
 def table(name: str, *columns: str) -> Table:

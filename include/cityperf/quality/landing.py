@@ -34,10 +34,15 @@ MOST: Final = 1.6
 
 @dataclass(frozen=True)
 class Earlier:
-    """Rows that a delivery of this shape had before: the same periods, else the average per period."""
+    """Rows that a delivery of this shape had before: the same periods, else the average per period.
+
+    `fewest`, `most`: rows that are usual of this one; None where a period still fills, or filled when it was counted.
+    """
 
     rows: int
     what: str
+    fewest: int | None
+    most: int | None
     where: str = (
         ""  # condition on the data set's table in raw that selects its rows, or those of like periods
     )
@@ -95,18 +100,23 @@ def landing_rules(contract: Contract, night: date, earlier: Earlier | None = Non
     if contract.control_total:
         rules.append(_control_total(contract.control_total, owner))
     if earlier:
-        low, high = int(earlier.rows * FEWEST), int(earlier.rows * MOST) + 1
-        rules.append(
-            rule(
-                "row_count",
-                "ExpectTableRowCountToBeBetween",
-                {"min_value": low, "max_value": high},
-                severity="warn",
-                runbook="landing.md#rows",
-                expected=f"{low:,} to {high:,} rows ({earlier.what}: {earlier.rows:,})",
-                remedy="look whether the source cut or repeated something; the rows were loaded",
+        usual = [
+            f"{n:,} rows at {w}"
+            for n, w in ((earlier.fewest, "least"), (earlier.most, "most"))
+            if n is not None
+        ]
+        if usual:
+            rules.append(
+                rule(
+                    "row_count",
+                    "ExpectTableRowCountToBeBetween",
+                    {"min_value": earlier.fewest, "max_value": earlier.most},
+                    severity="warn",
+                    runbook="landing.md#rows",
+                    expected=f"{', '.join(usual)} ({earlier.what}: {earlier.rows:,})",
+                    remedy="look whether the source cut or repeated something; the rows were loaded",
+                )
             )
-        )
         rules += _plausible(contract, night, earlier)
     written = module("landing", dataset)
     if written is not None:
@@ -277,7 +287,7 @@ def check_batch(
     """
     schema, table = _split(batch_table)
     ours = connection.info.transaction_status == TransactionStatus.IDLE
-    rules = landing_rules(contract, night, _earlier(connection, contract, schema, table, batch_id))
+    rules = landing_rules(contract, night, _earlier(connection, contract, night, schema, table, batch_id))
     suite = f"landing.{contract.dataset}"
     told = _counts_only if contract.privacy.level == "person_level" else str
     results = [
@@ -332,7 +342,7 @@ def _control_total(total: ControlTotal, owner: str) -> Rule:
 
 
 def _earlier(
-    connection: Connection[Any], contract: Contract, schema: str, table: str, batch_id: int
+    connection: Connection[Any], contract: Contract, night: date, schema: str, table: str, batch_id: int
 ) -> Earlier | None:
     """What a comparable delivery held. None for the first one."""
     if contract.partition is None:
@@ -346,7 +356,9 @@ def _earlier(
         ).fetchone()
         if row is None:
             return None
-        return Earlier(int(row[0]), f"the delivery of {row[1].isoformat()}", f"_file_id = {int(row[2])}")
+        rows = int(row[0])
+        what = f"the delivery of {row[1].isoformat()}"
+        return Earlier(rows, what, _fewest(rows), _most(rows), f"_file_id = {int(row[2])}")
     periods = [
         period
         for (period,) in connection.execute(
@@ -354,6 +366,7 @@ def _earlier(
         )
     ]
     stood = _stood(connection, contract, batch_id)
+    mean, averaged, known_periods = _mean_of_ended(connection, contract, batch_id)
     same = connection.execute(
         "select rows_loaded, night from ops.batch where dataset = %s and batch_id < %s "
         "and state in ('loaded', 'superseded') and rows_loaded > 0 and periods @> %s::text[] and periods "
@@ -362,24 +375,57 @@ def _earlier(
         (contract.dataset, batch_id, periods, periods),
     ).fetchone()
     if same:
-        return Earlier(
-            int(same[0]), f"the same periods on {same[1].isoformat()}", _in_periods(periods), stood
-        )
-    mean = connection.execute(
-        "select sum(rows_loaded) / sum(cardinality(periods)), sum(cardinality(periods)), "
-        "array(select distinct unnest(b.periods) from ops.batch as b where b.dataset = %s and b.batch_id < %s "
-        "and b.state in ('loaded', 'superseded')) from ops.batch "
-        "where dataset = %s and batch_id < %s and state in ('loaded', 'superseded') and rows_loaded > 0",
-        (contract.dataset, batch_id, contract.dataset, batch_id),
-    ).fetchone()
-    if not mean or not mean[0]:
+        rows = int(same[0])
+        most: int | None = _most(rows)
+        if _running(periods, same[1]):  # it has grown since: as large as a whole one, if any was seen
+            most = max(_most(rows), _most(mean * len(periods))) if mean else None
+        what = f"the same periods on {same[1].isoformat()}"
+        return Earlier(rows, what, _fewest(rows), most, _in_periods(periods), stood)
+    like = _in_periods(_like(sorted({*periods, *stood}), known_periods))
+    if not like:
         return None
+    # Of a file that is held against its own periods one by one (periods_kept), the sum says nothing more.
+    whole = 0 if stood or not mean else len(periods) - len(_running(periods, night))
     return Earlier(
-        int(mean[0] * len(periods)),
-        f"{len(periods)} periods at the average of {mean[1]} earlier ones",
-        _in_periods(_like(sorted({*periods, *stood}), mean[2])),
+        int((mean or 0) * len(periods)),
+        f"{len(periods)} periods at the average of {averaged} earlier ones" if mean else "the periods before",
+        _fewest(mean * whole) if whole and mean else None,
+        _most(mean * len(periods)) if mean and not stood else None,
+        like,
         stood,
     )
+
+
+def _fewest(rows: float) -> int:
+    return int(rows * FEWEST)
+
+
+def _most(rows: float) -> int:
+    return int(rows * MOST) + 1
+
+
+def _running(periods: list[str], night: date) -> list[str]:
+    """Periods (YYYY or YYYY-MM) that were not over on the night."""
+    return [each for each in periods if each >= night.isoformat()[: len(each)]]
+
+
+def _mean_of_ended(
+    connection: Connection[Any], contract: Contract, batch_id: int
+) -> tuple[float | None, int, list[str]]:
+    """(rows per period, how many of them) of earlier deliveries whose periods were all over, and every period known."""
+    row = connection.execute(
+        "select sum(rows_loaded) filter (where ended) / sum(cardinality(periods)) filter (where ended), "
+        "coalesce(sum(cardinality(periods)) filter (where ended), 0), "
+        "array(select distinct unnest(b.periods) from ops.batch as b where b.dataset = %(dataset)s "
+        "and b.batch_id < %(batch)s and b.state in ('loaded', 'superseded')) "
+        "from ops.batch cross join lateral (select bool_and(p < left(night::text, length(p))) as ended "
+        "from unnest(periods) as p) as over where dataset = %(dataset)s and batch_id < %(batch)s "
+        "and state in ('loaded', 'superseded') and rows_loaded > 0",
+        {"dataset": contract.dataset, "batch": batch_id},
+    ).fetchone()
+    if row is None or not row[2]:
+        return None, 0, []
+    return (float(row[0]) if row[0] else None), int(row[1]), list(row[2])
 
 
 def _stood(connection: Connection[Any], contract: Contract, batch_id: int) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from cityperf.portal.sample.world import World, at, first_of_month
 FOLDER: Final = "commitments"
 NUMBER: Final = 60
 HAND_INS: Final = 6  # quarters that lie in the folder at any time
+BEGUN: Final = 2023  # year of the plan's first quarter; nobody hands in before
 _HEADER: Final = (
     "Commitment ID", "Goal", "Priority", "Commitment", "Division", "Due date", "Status",
     "Reflects progress up to",
@@ -55,10 +56,10 @@ _VERBS: Final = ("Publish a plan for", "Double the pace of", "Complete the revie
 
 
 def drops(world: World, night: date) -> Mapping[str, Make]:
-    """The hand-ins of the last six quarters; a quarter is handed in three weeks after its end."""
+    """The hand-ins of the last six quarters, of the plan's first and later ones; each comes three weeks after its end."""
     quarters: list[tuple[int, int]] = []
     year, quarter = night.year, (night.month - 1) // 3 + 1
-    while len(quarters) < HAND_INS:
+    while len(quarters) < HAND_INS and year >= BEGUN:
         if _handed_in(year, quarter) <= night:
             quarters.append((year, quarter))
         year, quarter = (year, quarter - 1) if quarter > 1 else (year - 1, 4)
@@ -95,12 +96,12 @@ def _commitment(world: World, number: int, year: int, quarter: int) -> tuple[wor
     goal, priorities, division = _GOALS[(number - 1) % len(_GOALS)]
     priority = priorities[(number - 1) // len(_GOALS) % len(priorities)]
     verb = _VERBS[int(world.unit("verb", number) * len(_VERBS))]
-    elapsed = (year - 2023) * 4 + quarter  # quarters since the plan began
+    elapsed = (year - BEGUN) * 4 + quarter  # quarters since the plan began
     removed = number == 17 and (year, quarter) >= (2026, 1)
-    if removed or elapsed < 1:
+    if removed:
         return None
     due_in = 6 + int(world.unit("due", number) * 18)
-    due = _quarter_end(2023 + (due_in - 1) // 4, (due_in - 1) % 4 + 1)
+    due = _quarter_end(BEGUN + (due_in - 1) // 4, (due_in - 1) % 4 + 1)
     needed = due_in + round(3 * world.bell("pace", number))
     fate = world.unit("fate", number)
     if fate < 0.05 and elapsed > needed / 2:
