@@ -255,6 +255,11 @@ def test_a_night_that_never_ran_is_the_first_line_and_pages_when_it_should_have_
     assert silent(live, NIGHT + timedelta(days=1), MORNING + timedelta(days=1)) == []
 
 
+def test_nights_before_the_first_one_were_never_promised(live: Settings) -> None:
+    put_night(live, NIGHT)
+    assert silent(live, NIGHT - timedelta(days=1), MORNING) == []
+
+
 def test_a_night_that_hangs_did_not_run(live: Settings) -> None:
     with connect(live, "loader") as db:
         db.execute("insert into ops.night (night) values (%s)", (NIGHT,))

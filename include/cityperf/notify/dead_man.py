@@ -44,7 +44,11 @@ def silent(
         alerts += _freshness(connection, night, contracts, lineage)
         alerts += _landing_checks(connection, night, contracts, lineage)
         alerts += _publish_checks(connection, profile, night, lineage)
-    elif overdue and connection.execute("select 1 from ops.night limit 1").fetchone():
+    elif (
+        overdue
+        and connection.execute("select 1 from ops.night where night <= %s limit 1", (night,)).fetchone()
+    ):
+        # Nights before the installation's first were never promised.
         found = "that it is still open" if state == "open" else "that it was never opened"
         message = (
             f"the night of {night}: expected it to have ended by now, found {found}; nothing new is published"
