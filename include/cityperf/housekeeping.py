@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -83,7 +83,7 @@ def read_periods(path: Path = PERIODS) -> dict[What, Period]:
         if period.what in found:
             raise CityperfError(f"expected {period.what} once, found it again in {path.name} entry {place}")
         found[period.what] = period
-    if lacking := sorted(set(What.__args__) - found.keys()):  # type: ignore[attr-defined]
+    if lacking := sorted(set(get_args(What)) - found.keys()):
         raise CityperfError(f"expected a period for {', '.join(lacking)}, found none in {path.name}; add it")
     return found
 

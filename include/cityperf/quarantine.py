@@ -208,7 +208,7 @@ def decide(
         for kind in ("row", "file"):
             numbers = [number for each, number in asked if each == kind]
             there = db.execute(
-                f"select quarantine_id, state from {_TABLE[kind]} "  # noqa: S608
+                f"select quarantine_id, state from {_TABLE[kind]} "  # noqa: S608 - one of two names above
                 "where quarantine_id = any(%s) order by 1 for update".encode(),
                 (numbers,),
             ).fetchall()
@@ -279,7 +279,7 @@ def _write(
     else:
         where = "quarantine_id = %(id)s"
     names = {"file": held.file_id, "row": held.row_number, "id": held.quarantine_id, "state": decision}
-    db.execute(f"update {table} set state = %(state)s where {where}".encode(), names)  # noqa: S608
+    db.execute(f"update {table} set state = %(state)s where {where}".encode(), names)  # noqa: S608 - fixed texts
     db.execute(  # what was decided before and not carried out yet
         "update quarantine.decision set outcome = 'overtaken by a later decision', settled_on = %s "
         "where kind = %s and quarantine_id = %s and settled_on is null",
