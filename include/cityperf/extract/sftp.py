@@ -83,17 +83,22 @@ class Link:
         """Bring the file, going on where a broken connection left off; False when it changed meanwhile."""
         path = f"{self._server.folder.rstrip('/')}/{name}"
 
+        def same(sftp: paramiko.SFTPClient) -> bool:
+            now = sftp.lstat(path)
+            return Stamp(int(now.st_size or 0), float(now.st_mtime or 0)) == stamp
+
         def brought(sftp: paramiko.SFTPClient) -> bool:
             with sftp.open(path, "rb") as handle:
                 while arriving.size < stamp.size:
                     end = min(arriving.size + WINDOW, stamp.size)
                     ahead = [(at, min(BLOCK, end - at)) for at in range(arriving.size, end, BLOCK)]
                     for (_, asked), chunk in zip(ahead, handle.readv(ahead), strict=True):
-                        if len(chunk) != asked:
-                            return False  # it became shorter
+                        if len(chunk) != asked:  # it became shorter, or the line broke within the answer
+                            if not same(sftp):
+                                return False
+                            raise EOFError(f"{len(chunk)} of {asked} bytes asked for")
                         arriving.write(chunk)
-            now = sftp.lstat(path)
-            return Stamp(int(now.st_size or 0), float(now.st_mtime or 0)) == stamp
+            return same(sftp)
 
         return self._try(brought)
 
