@@ -11,13 +11,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any, Final, Literal, LiteralString
-
-import psycopg
-from psycopg.rows import dict_row
+from typing import Any, Final, Literal
 
 from cityperf.config import TORONTO, Settings
-from cityperf.db import connect
+from cityperf.db import connect, named_rows
 from cityperf.errors import GateClosed, NightFailed
 
 START: Final = (2, 0)  # Toronto wall time at which a night begins ...
@@ -298,40 +295,35 @@ class Summary:
         return {**asdict(self), "exit_code": self.exit_code}
 
 
-def _rows(connection: psycopg.Connection[Any], query: LiteralString, *args: Any) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, args).fetchall()
-
-
 def summarise(settings: Settings, night: date) -> Summary:
     """Everything the summary shows, read from `ops` and from the release that is up."""
     with connect(settings, "publisher") as connection:
-        rows = partial(_rows, connection)
-        nights = rows("select * from ops.night where night = %s", night)
+        rows = partial(named_rows, connection)
+        nights = rows("select * from ops.night where night = %s", (night,))
         this: dict[str, Any] = (
             nights[0] if nights else {"state": "missing", "note": "this night was never opened"}
         )
         sources = rows(
             "select dataset, state, message, rows_in, rows_new, rows_changed, rows_unchanged, rows_quarantined "
             "from ops.source_night where night = %s order by dataset",
-            night,
+            (night,),
         )
         checks = {
             r["status"]: r["n"]
             for r in rows(
-                "select status, count(*) as n from ops.check_result where night = %s group by 1", night
+                "select status, count(*) as n from ops.check_result where night = %s group by 1", (night,)
             )
         }
         problems = rows(
             "select border, suite, check_name, subject, severity, status, message, runbook from ops.check_result "
             "where night = %s and status in ('fail', 'warn', 'known') order by severity, border, subject",
-            night,
+            (night,),
         )
         models = {
             r["state"]: r["n"]
             for r in rows(
                 "select state, count(*) as n from ops.model_run where night = %s and model <> '*' group by 1",
-                night,
+                (night,),
             )
         }
         up = rows("select max(number) as number from ops.release where state = 'released'")[0]["number"]
@@ -365,28 +357,3 @@ def wait(settings: Settings, night: date, poll_seconds: float = 1.0) -> Attendan
         if seen.ready:
             return seen
         time.sleep(poll_seconds)
-
-
-def board(settings: Settings, nights: int = 14) -> dict[str, Any]:
-    """What the Warehouse page shows: latest nights, each source's latest visit, the release that is up, open checks."""
-    with connect(settings, "publisher") as connection:
-        rows = partial(_rows, connection)
-        up = rows("select * from ops.release where state = 'released' order by number desc limit 1")
-        asked = rows("select * from ops.approval_request where kind = 'release' and state = 'waiting'")
-        return {
-            "profile": settings.profile,
-            "up": up[0] if up else None,
-            "asked": asked[0] if asked else None,
-            "nights": rows(
-                "select night, state, release_number, note, round(extract(epoch from closed_at - opened_at)) as seconds "
-                "from ops.night order by night desc limit %s",
-                nights,
-            ),
-            "sources": rows(
-                "select distinct on (dataset) * from ops.source_night order by dataset, night desc"
-            ),
-            "checks": rows(
-                "select * from ops.check_result where status <> 'pass' and night = (select max(night) from ops.night "
-                "where state <> 'missed') order by severity, subject"
-            ),
-        }

@@ -148,7 +148,6 @@ def airflow_env(settings: Settings) -> dict[str, str]:
         "DAG_PROCESSOR__STALE_DAG_THRESHOLD": "120",
         "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "120",
         "DAG_PROCESSOR__PRINT_STATS_INTERVAL": "0",
-        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
         "SCHEDULER__MAX_TIS_PER_QUERY": "64",
         # A task's watcher may miss the end of its process by a hair, then sleeps one heartbeat, slot in hand.
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",

@@ -23,9 +23,10 @@ from cityperf.notify.radius import Lineage, read_lineage
 
 if TYPE_CHECKING:
     from cityperf.handin.chase import Expected
+    from cityperf.notify.causes import Finding
     from cityperf.sources import Contract
 
-__all__ = ["Alert", "Digest", "Situation", "as_text", "check", "digest", "look", "tell"]
+__all__ = ["Alert", "Digest", "Situation", "as_text", "check", "digest", "look", "tell", "wrong"]
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,11 @@ class Situation:
 
 def look(settings: Settings, night: date, now: datetime) -> Situation:
     """Everything that may need a person as of `night`. `now` (aware) decides what is overdue."""
-    from cityperf.night import answered_by, follows_the_clock
-    from cityperf.notify.causes import brought, causes, findings
-    from cityperf.quality.known import read_known_issues
     from cityperf.sources import load_contracts, nightly_contracts
 
     lineage = read_lineage(settings)
     contracts = load_contracts()
     visited = {name: contracts[name] for name in nightly_contracts()}
-    overdue = follows_the_clock(settings.profile) and now >= answered_by(night)
     try:
         connection = _opened(settings)
     except (psycopg.OperationalError, RuntimeError) as problem:
@@ -65,12 +62,7 @@ def look(settings: Settings, night: date, now: datetime) -> Situation:
         told = digests(settings.profile, night, "The database does not answer.", alerts, {}, (), lineage)
         return Situation(night, alerts, told)
     with connection:
-        last = brought(connection, night, visited)
-        found = findings(connection, night, last)
-        alerts = dead_man.silent(
-            connection, settings.profile, night, visited, lineage, overdue=overdue, now=now
-        )
-        alerts += causes(connection, night, visited, last, found, read_known_issues(), lineage)
+        alerts, found = wrong(connection, settings.profile, night, visited, lineage, now)
         ending, release = _ending(connection, night)
         seen = {
             dataset
@@ -95,6 +87,26 @@ def look(settings: Settings, night: date, now: datetime) -> Situation:
         latest=not (row and row[0] and night < row[0]),
         awaited=awaited,
     )
+
+
+def wrong(
+    connection: psycopg.Connection[Any],
+    profile: str,
+    night: date,
+    visited: Mapping[str, Contract],
+    lineage: Lineage,
+    now: datetime,
+) -> tuple[list[Alert], Sequence[Finding]]:
+    """(one alert per cause that lasts as of `night`, every result of the checks that were looked at)."""
+    from cityperf.night import answered_by, follows_the_clock
+    from cityperf.notify.causes import brought, causes, findings
+    from cityperf.quality.known import read_known_issues
+
+    overdue = follows_the_clock(profile) and now >= answered_by(night)
+    last = brought(connection, night, visited)
+    found = findings(connection, night, last)
+    alerts = dead_man.silent(connection, profile, night, visited, lineage, overdue=overdue, now=now)
+    return [*alerts, *causes(connection, night, visited, last, found, read_known_issues(), lineage)], found
 
 
 def _opened(settings: Settings) -> psycopg.Connection[Any]:

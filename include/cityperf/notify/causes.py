@@ -13,8 +13,9 @@ from datetime import date
 from typing import Any, Final, LiteralString
 
 from psycopg import Connection
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row
 
+from cityperf.db import named_rows
 from cityperf.notify.alert import RUNBOOK, TEAM, Alert, Kind
 from cityperf.notify.radius import Lineage
 from cityperf.quality.known import KnownIssue
@@ -128,7 +129,7 @@ def causes(
     held = _held(connection, night)
     refused = set()
     alerts = _failed_night(connection, night, lineage)
-    for row in _rows(
+    for row in named_rows(
         connection,
         "select dataset, state, coalesce(message, '') as message from ops.source_night "
         "where night = %(night)s and state in ('late', 'failed')",
@@ -162,7 +163,7 @@ def causes(
 
 
 def _failed_night(connection: Connection[Any], night: date, lineage: Lineage) -> list[Alert]:
-    rows = _rows(
+    rows = named_rows(
         connection, "select coalesce(note, '') as note from ops.night where night = %(night)s and state = 'failed'",
         {"night": night},
     )  # fmt: skip
@@ -229,7 +230,7 @@ def _kind(finding: Finding, is_held: bool) -> Kind:
 
 
 def _held(connection: Connection[Any], night: date) -> Held | None:
-    rows = _rows(
+    rows = named_rows(
         connection,
         "select r.number, r.night, r.state, up.stale_reason from ops.release as r left join lateral ("
         "select stale_reason from ops.release where state = 'released' order by number desc limit 1) as up on true "
@@ -249,7 +250,7 @@ def _restated(connection: Connection[Any], night: date, lineage: Lineage) -> lis
     """What the night's release changed of figures that were published before, by cause and owner."""
     groups: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     release = 0
-    for row in _rows(
+    for row in named_rows(
         connection,
         "select r.number, s.kpi_id, s.cause, count(*) as figures from ops.release as r join ops.restatement as s "
         "using (number) where r.night = %(night)s and r.state = 'released' group by 1, 2, 3 order by 2",
@@ -305,11 +306,6 @@ def _covers(issue: KnownIssue, finding: Finding) -> bool:
 
 def _since(first: date, night: date) -> date | None:
     return None if first == night else first
-
-
-def _rows(connection: Connection[Any], query: LiteralString, arguments: Any) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, arguments).fetchall()
 
 
 def _value(connection: Connection[Any], query: LiteralString, *arguments: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cityperf.config import Settings
-from cityperf.db import connect
+from cityperf.db import connect, named_rows
 from cityperf.publish.difference import Difference, compare_candidate
 
 FIGURES: Final = 10  # changed figures of a KPI that the page lists
@@ -25,19 +25,19 @@ def write(settings: Settings, number: int, night: date, reason: str) -> Path:
     """Write the page about the candidate in publish_next. Returns its path."""
     found = compare_candidate(settings, number)
     with connect(settings, "publisher") as connection:
-        checks = _rows(
+        checks = named_rows(
             connection,
             "select severity, status, subject, expected, found, owner, runbook from ops.check_result "
             "where night = %s and border = 'publish' and status in ('fail', 'known', 'warn') "
             "order by array_position(array['fail', 'known', 'warn'], status), subject, check_name",
-            night,
+            (night,),
         )
-        restated = _rows(
+        restated = named_rows(
             connection,
             "select kpi_id, cause, count(*) as figures, string_agg(distinct note, '; ') as note, "
             "(array_agg(size_percent order by abs(size_percent) desc nulls last))[1] as largest "
             "from ops.restatement where number = %s group by 1, 2 order by 1, 2",
-            number,
+            (number,),
         )
     path = path_of(settings, number)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,11 +68,3 @@ def render(
             restated=restated, most=FIGURES,
         )
     )  # fmt: skip
-
-
-def _rows(connection: Any, query: str, argument: Any) -> list[dict[str, Any]]:
-    from psycopg.rows import dict_row
-
-    with connection.cursor(row_factory=dict_row) as cursor:
-        found: list[dict[str, Any]] = cursor.execute(query, (argument,)).fetchall()
-    return found

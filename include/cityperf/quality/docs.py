@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final, LiteralString
 
-from psycopg.rows import dict_row
-
 from cityperf.config import Settings
-from cityperf.db import connect
+from cityperf.db import connect, named_rows
 
 NIGHTS: Final = 60  # how far back suites are looked for
 SHOWN: Final = 14  # nights of a check that its row shows
@@ -64,5 +62,5 @@ def checks(settings: Settings, suite: str) -> list[dict[str, Any]]:
 
 
 def _rows(settings: Settings, query: LiteralString, arguments: dict[str, Any]) -> list[dict[str, Any]]:
-    with connect(settings, "publisher") as connection, connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, arguments).fetchall()
+    with connect(settings, "publisher") as connection:
+        return named_rows(connection, query, arguments)
