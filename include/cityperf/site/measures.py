@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from cityperf.errors import CityperfError
-from cityperf.site import words
+from cityperf.site import sentences, words
 from cityperf.site.model import Row, Tables
 from cityperf.site.words import Lang
 
@@ -20,14 +20,6 @@ DIMENSIONS: Final = (
     "customer_service",
     "corporate_performance",
 )
-# A point's kind → the group that it is counted, coloured and filtered by.
-GROUPS: Final = {
-    "improvement": "improvement",
-    "concern": "concern",
-    "neutral_high": "changed",
-    "neutral_low": "changed",
-    "common_cause": "common_cause",
-}
 GROUP_ORDER: Final = ("improvement", "concern", "changed", "common_cause", "not_assessed")
 TARGETS: Final = ("above", "below", "within", "near", "none")
 # Of the scorecard; the days that something is late and the release that it went up with are left out on purpose: they
@@ -67,34 +59,29 @@ def cards(tables: Tables) -> list[Row]:
 
 
 def group(card: Mapping[str, Any]) -> str:
-    """The group of a KPI's latest point; `not_assessed` where there are too few points or limits do not suit."""
-    return GROUPS.get(card["variation"] or "", "not_assessed")
+    """The group of a KPI's latest point, one of GROUP_ORDER."""
+    return sentences.state_group(card["variation"])
 
 
 def target_state(card: Mapping[str, Any]) -> str:
     """Where the figure stands to its target, as one of TARGETS. Near: within the KPI's own threshold."""
-    value, target = card["value"], card["target_value"]
-    if card["target_status"] is None or value is None:
+    change = card["target_change"]
+    if card["target_status"] is None or card["value"] is None:
         return "none"
+    inside = card["is_target_met"] is True
     if card["direction"] == "range":
-        if card["is_target_met"]:
-            return "within"
-        return "below" if target is not None and value < target else "above"
-    if card["target_status"] == "stable":
-        return "near"
-    if card["direction"] == "down" and card["is_target_met"]:
-        return "within"
-    return "above" if target is not None and value >= target else "below"
+        return sentences.target_state("stable", "range", inside=inside)
+    if card["target_status"] == "stable" or not change:
+        return sentences.target_state("stable", "value")
+    return sentences.target_state("up" if change > 0 else "down", "value")
 
 
 def reading(card: Mapping[str, Any], status: str | None, trend: str | None) -> tuple[str, str]:
     """A comparison's word (a key of `status`) and its colour's class. Coloured only where the latest point is a signal the
     same way; a measure without a better direction never is."""
-    if status == "neutral":
-        return {"up": "higher", "down": "lower"}.get(trend or "", "stable"), ""
     signal = {"favourable": "improvement", "unfavourable": "concern"}.get(status or "")
     coloured = signal is not None and card["variation"] == signal
-    return status or "no_comparison", str(signal) if coloured and signal else ""
+    return sentences.status_word(status, trend), str(signal) if coloured and signal else ""
 
 
 def arrow(trend: str | None) -> str:
