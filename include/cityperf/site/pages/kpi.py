@@ -14,6 +14,7 @@ from cityperf.site.model import Edition, Groups, Page, Row, Tables
 from cityperf.site.words import LANGS, Lang
 
 CHARTED: Final = 48  # points of the chart
+DRAWN: Final = 3  # fewer points than these make no chart
 SHOWN: Final = 12  # periods of the table beside it
 AREA_POINTS: Final = 24  # points of a small multiple
 HISTORY: Final = 120  # vintages of the newest periods that are read for the chart and the revisions
@@ -416,7 +417,7 @@ def _chart(data: Mapping[str, Any]) -> xmr.Xmr | None:
             for start, row in sorted(figures.items())
             if row["value"] is not None and not row["is_withdrawn"]
         ]
-    if not points:
+    if len(points) < DRAWN:  # a line between two points shows what the table says already
         return None
     shown = {each.period_start for each in points[-CHARTED:]}
     notes = tuple(
