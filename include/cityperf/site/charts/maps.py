@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 from typing import Any, Final
 
 from markupsafe import Markup, escape
@@ -163,6 +164,29 @@ def _tile(
     return "".join([*parts, svg.hit(x, y, width, height, said)])
 
 
+def locator(code: str, prefix: str, title: str, description: str) -> Markup:
+    """The wards as tiles with their numbers only, one of them filled: where a ward lies."""
+    side = NARROW / 8
+    parts = []
+    for row, codes in enumerate(TILES):
+        for column, each in enumerate(codes):
+            if each:
+                x, y, here = column * side + 1, row * 40 + 1, each == code
+                place = f'x="{n(x)}" y="{n(y)}" width="{n(side - 3)}" height="36" rx="4"'
+                parts.append(f'<rect class="{"map-5" if here else "map-1"}" {place}/>')
+                tone = "on-high" if here else "on-low"
+                parts.append(
+                    label(x + side / 2 - 1.5, y + 22.5, each.lstrip("0"), anchor="middle", kind=tone)
+                )
+    return svg.figure(svg.drawing(NARROW, 160, prefix, title, description, "".join(parts), "narrow"))
+
+
+def outlines(areas: tuple[Area, ...], lang: Lang, prefix: str, title: str, description: str) -> Markup:
+    """Areas without figures, the marked ones filled and outlined. Empty where no area has a shape."""
+    plain = tuple(replace(area, value=1.0 if area.is_marked else 0.0) for area in areas)
+    return boundaries(Map(plain, (0.5,), "number", 0), lang, prefix, title, description, figures=False)
+
+
 def _hatch(name: str) -> str:
     return (
         f'<defs><pattern id="{name}" width="8" height="8" patternUnits="userSpaceOnUse">'
@@ -170,7 +194,9 @@ def _hatch(name: str) -> str:
     )
 
 
-def boundaries(chart: Map, lang: Lang, prefix: str, title: str, description: str) -> Markup:
+def boundaries(
+    chart: Map, lang: Lang, prefix: str, title: str, description: str, *, figures: bool = True
+) -> Markup:
     """The areas with a shape, in one projection of the city, simplified; marked ones have an outline and in the wide
     drawing their number. Empty where no area has a shape."""
     if not any(area.shape for area in chart.areas):
@@ -187,7 +213,7 @@ def boundaries(chart: Map, lang: Lang, prefix: str, title: str, description: str
             if not path:
                 continue
             value = figure(area.value, chart.unit, chart.decimals, lang)
-            said = text("chart.place_value", lang, place=area.name, value=value)
+            said = text("chart.place_value", lang, place=area.name, value=value) if figures else area.name
             fill = f' fill="url(#{prefix}-{kind}-h)"' if area.value is None else ""
             name = "area" if area.value is None else f"area {class_of(area.value, chart.cuts)}"
             parts.append(f'<path class="{name}"{fill} d="{path}"><title>{escape(said)}</title></path>')
@@ -247,4 +273,11 @@ def _distance(point: tuple[float, float], start: tuple[float, float], end: tuple
 
 
 def _middle(ring: Ring) -> tuple[float, float]:
-    return sum(x for x, _ in ring) / len(ring), sum(y for _, y in ring) / len(ring)
+    """Centre of gravity of the ring's area; of its corners where it has none."""
+    twice = x = y = 0.0
+    for (x1, y1), (x2, y2) in pairwise(ring):
+        cross = x1 * y2 - x2 * y1
+        twice, x, y = twice + cross, x + (x1 + x2) * cross, y + (y1 + y2) * cross
+    if abs(twice) < 1e-9:
+        return sum(x for x, _ in ring) / len(ring), sum(y for _, y in ring) / len(ring)
+    return x / (3 * twice), y / (3 * twice)
