@@ -85,7 +85,7 @@ def _link(place: Row) -> dict[str, Any]:
         "code": measures.file_name(place["geography_code"]),
         "number": place["geography_code"].lstrip("0"),
         "name": place["geography_name"] or place["geography_code"],
-        "is_improvement_area": place["designation"] == "improvement_area",
+        "designation": place["designation"] or "none",
     }
 
 
