@@ -192,7 +192,7 @@ def test_a_rollback_killed_at_any_point_leaves_one_whole_release_and_goes_on(
     assert rollback(home, 1, "cara", WHY, night(2)).number == 3
     assert (home.releases / "current").readlink() == Path("3")
     publish.collect_garbage(home)
-    assert sorted(p.name for p in home.releases.iterdir()) == ["1", "2", "3", "current"]
+    assert sorted(p.name for p in home.releases.iterdir()) == ["1", "2", "3", "current", "status"]
     assert query("select count(*) from ops.approval") == [(1,)]
     assert query("select number, count(*) from ops.restatement group by 1 order by 1") == [(2, 1), (3, 1)]
     assert all(each.ok for each in verify(home))

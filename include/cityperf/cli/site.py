@@ -24,7 +24,7 @@ def site() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def build(folder: Path, number: int | None, as_json: bool) -> None:
     """Draw every page of a release again, into the new or empty FOLDER. A night does so by itself, into the release."""
-    from cityperf.site.publish import rebuild
+    from cityperf.site.rebuild import rebuild
 
     started = time.monotonic()
     built = rebuild(settings(), folder, number)
@@ -43,7 +43,7 @@ def build(folder: Path, number: int | None, as_json: bool) -> None:
 def serve(port: int, number: int | None) -> None:
     """Show the site on this machine, with the headers a public host should send, until stopped."""
     from cityperf.errors import CityperfError
-    from cityperf.site.publish import FOLDER
+    from cityperf.site.build import FOLDER
     from cityperf.site.release_files import STATUS
     from cityperf.site.serve import serve as run
 

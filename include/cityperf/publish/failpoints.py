@@ -44,6 +44,7 @@ POINTS: Final = (
     "garbage.folder",
     "garbage.schema",
     "garbage.done",
+    "site.status",
 )
 
 

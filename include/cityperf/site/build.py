@@ -35,12 +35,13 @@ from cityperf.site import release_files
 from cityperf.site.model import Edition, Page, Tables
 from cityperf.site.pages import KINDS
 
+FOLDER: Final = "site"  # in a release's folder
 INDEX: Final = "pages.json"
 STATIC: Final = ROOT / "include" / "site" / "static"
 TOGETHER: Final = (
     16  # pages handed to a worker at a time: both languages of a KPI, so that its charts are drawn once
 )
-FEW: Final = 40  # up to so many pages are drawn here: starting workers would take longer
+FEW: Final = 100  # up to so many pages are drawn here: starting workers would take longer
 LIBRARIES: Final = ("altair", "babel", "jinja2", "markupsafe", "typst", "python-docx", "vl-convert-python")
 
 

@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from markupsafe import Markup
+
 from cityperf.errors import CityperfError
 from cityperf.site import sentences, words
+from cityperf.site.charts import sparkline
 from cityperf.site.model import Row, Tables
 from cityperf.site.words import Lang
 
@@ -21,6 +24,7 @@ DIMENSIONS: Final = (
     "corporate_performance",
 )
 GROUP_ORDER: Final = ("improvement", "concern", "changed", "common_cause", "not_assessed")
+SPARK: Final = 24  # points of a sparkline
 TARGETS: Final = ("above", "below", "within", "near", "none")
 # Of the scorecard; the days that something is late and the release that it went up with are left out on purpose: they
 # change while the figure does not, and a page would be new every night.
@@ -114,7 +118,7 @@ def tile(card: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
     return {
         "id": card["kpi_id"],
         "name": name(card, lang),
-        "dimension": card["dimension"],
+        "dimension": card["dimension"] or "none",
         "owner": card["owner"] or "",
         "value": value,
         "suffix": suffix,
@@ -144,8 +148,61 @@ def tile(card: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
         "late": card["late"],
         "due": words.day(card["next_expected_on"], lang) if card["next_expected_on"] else "",
         "stale_reason": card[f"stale_reason_{lang}"] or card["stale_reason_en"] or "",
-        "recent": recent(card),
+        "high": _high(card),
+        "sparkline": _sparkline(card),
     }
+
+
+def with_points(tables: Tables, found: list[Row]) -> list[Row]:
+    """The cards, each with the newest points of its chart, for its sparkline."""
+    points = tables.by(
+        "kpi_id",
+        "kpi_signal",
+        (
+            "period_start",
+            "value",
+            "charted",
+            "signal_basis",
+            "mean",
+            "lower_limit",
+            "upper_limit",
+            "point_type",
+        ),
+        where="geography_type = 'city'",
+        order=("period_start",),
+        newest=SPARK,
+        per=("kpi_id",),
+    )
+    of = {kpi_id: points.take(kpi_id) for kpi_id in sorted(card["kpi_id"] for card in found)}
+    return [{**card, "points": of[card["kpi_id"]]} for card in found]
+
+
+def _high(card: Mapping[str, Any]) -> bool | None:
+    """Whether the latest point lies above its mean, which the arrow of its icon says; None where that is not known."""
+    last = next(iter(card.get("points", [])[-1:]), None)
+    if last is None or last["charted"] is None or last["mean"] is None:
+        return None
+    return bool(last["charted"] >= last["mean"])
+
+
+def _sparkline(card: Mapping[str, Any]) -> Markup:
+    """The newest figures with their signals; the band of usual variation only where limits are those of the figures."""
+    target = None if card["target_value"] is None else float(card["target_value"])
+    points = card.get("points")
+    if not points:
+        values = tuple(None if value is None else float(value) for value in recent(card))
+        return sparkline.draw(sparkline.Sparkline(values, target=target))
+    last = points[-1]
+    banded = last["signal_basis"] == "value" and last["lower_limit"] is not None
+    return sparkline.draw(
+        sparkline.Sparkline(
+            tuple(None if p["value"] is None else float(p["value"]) for p in points),
+            tuple(p["point_type"] or "common_cause" for p in points),
+            float(last["lower_limit"]) if banded else None,
+            float(last["upper_limit"]) if banded else None,
+            target,
+        )
+    )
 
 
 def name(row: Mapping[str, Any], lang: Lang) -> str:

@@ -14,6 +14,7 @@ from typing import Final
 from cityperf.config import Settings
 from cityperf.db import connect
 from cityperf.publish import ledger
+from cityperf.publish.failpoints import reached
 from cityperf.site.model import Edition, Tables
 from cityperf.site.words import LANGS, day, number, text
 
@@ -63,8 +64,11 @@ def quoted(said: str) -> str:
 
 
 def follow(settings: Settings) -> None:
-    """Bring `status/` in step with the database: one file for each published release that has a site. Idempotent; every
-    release, hold, answer and rollback ends with it, so what a killed run left out the next one writes."""
+    """Bring `status/` in step with the database: one file for each published release that has a site.
+
+    Whoever held the release lock (a release, hold, answer, rollback) ends with it; it changes nothing where nothing
+    changed, and what a killed run left out the next one writes.
+    """
     with connect(settings, "publisher") as connection:
         published = [each for each in ledger.releases(connection) if each.state == "released"]
     for each in published:
@@ -95,3 +99,4 @@ def _put(path: Path, said: str) -> None:
     aside = path.with_suffix(".new")
     aside.write_text(said, "utf-8")
     aside.replace(path)
+    reached("site.status")

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cityperf.config import ROOT
 from cityperf.site import words
+from cityperf.site.charts import marks
 from cityperf.site.model import Page
 from cityperf.site.words import LANGS
 
@@ -26,7 +27,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.globals.update(words=words, NAV=NAV)
+    made.globals.update(words=words, marks=marks, NAV=NAV)
     return made
 
 

@@ -13,7 +13,7 @@ from cityperf.site.words import LANGS
 def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
     """One page per dimension and language."""
     del edition
-    cards = measures.cards(tables)
+    cards = measures.with_points(tables, measures.cards(tables))
     for dimension in measures.DIMENSIONS:
         own = [c for c in cards if c["dimension"] == dimension]
         for lang in LANGS:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from cityperf.site import measures, sentences, words
+from cityperf.site.charts import xmr
 from cityperf.site.model import Edition, Groups, Page, Row, Tables
 from cityperf.site.words import LANGS, Lang
 
@@ -260,16 +261,19 @@ def context(page: Page) -> Mapping[str, Any]:
     def figure(value: Decimal | None) -> str:
         return words.figure(value, unit, decimals, lang)
 
-    tile = measures.tile(card, lang)
+    tile = measures.tile({**card, "points": data["points"]}, lang)
+    chart = _chart(data)
+    finding = sentences.finding(reading, lang)
     return {
         "tile": tile,
         "definition": about[f"definition_{lang}"] or about["definition_en"] or "",
         "direction": card["direction"] or "none",
         "says": _says(data, reading, lang),
-        "finding": sentences.finding(reading, lang),
+        "finding": finding,
+        "xmr": xmr.draw(chart, lang, "xmr", finding) if chart else "",
         "signal_text": sentences.signal(reading, lang),
         "target_text": sentences.target(reading, lang),
-        "subtitle": _subtitle(data, lang),
+        "subtitle": _subtitle(data, chart, lang),
         "rows": _rows(data, lang, SHOWN),
         "all_rows": _rows(data, lang, CHARTED),
         "notes": _notes(data, lang),
@@ -371,14 +375,67 @@ def _says(data: Mapping[str, Any], reading: sentences.Reading, lang: Lang) -> li
     return said
 
 
-def _subtitle(data: Mapping[str, Any], lang: Lang) -> str:
+def _chart(data: Mapping[str, Any]) -> xmr.Xmr | None:
+    """The chart of the newest points: with mean and limits where the KPI suits them, else of the figures alone."""
+    card = data["card"]
+    target = next((row for row in data["comparisons"] if row["comparison"] == "target"), None)
+    seasonal = any(row["signal_basis"] != "value" for row in data["points"])
+
+    def plain(value: Decimal | None) -> float | None:
+        return None if value is None else float(value)
+
+    # A target is one of the figure, so it has no place among differences from a year earlier; and it is that of the
+    # newest period: the release has no history of targets.
+    aim = plain(target["compared_value"]) if target and not seasonal else None
+    if data["points"]:
+        points = [
+            xmr.Point(
+                row["period_start"],
+                float(row["charted"]),
+                row["point_type"] or "common_cause",
+                row["phase"] or 1,
+                plain(row["mean"]),
+                plain(row["lower_limit"]),
+                plain(row["upper_limit"]),
+                aim,
+                aim,
+            )
+            for row in data["points"]
+            if row["charted"] is not None
+        ]
+    else:
+        figures = {row["period_start"]: row for row in data["figures"] if row["is_latest"]}
+        points = [
+            xmr.Point(
+                start,
+                float(row["value"]),
+                card["variation"] or "not_suitable",
+                target_low=aim,
+                target_high=aim,
+            )
+            for start, row in sorted(figures.items())
+            if row["value"] is not None and not row["is_withdrawn"]
+        ]
+    if not points:
+        return None
+    shown = {each.period_start for each in points[-CHARTED:]}
+    notes = tuple(
+        xmr.Note(letter, row["effective_on"])
+        for letter, row in _breaks(data)
+        if min(shown) <= row["effective_on"] <= max(shown)
+    )
+    unit, decimals = card["unit"] or "number", card["decimals"] or 0
+    return xmr.Xmr(tuple(points[-CHARTED:]), card["period_grain"] or "month", unit, decimals, notes)
+
+
+def _subtitle(data: Mapping[str, Any], chart: xmr.Xmr | None, lang: Lang) -> str:
     card = data["card"]
     shown = data["points"] or [row for row in data["figures"] if row["is_latest"]]
     if not shown:
         return ""
     grain = card["period_grain"] or "month"
     first, last = shown[-CHARTED:][0]["period_start"], shown[-1]["period_start"]
-    return words.text(
+    said = words.text(
         "chart.subtitle",
         lang,
         unit=words.axis_unit(card["unit"] or "number", lang),
@@ -387,6 +444,18 @@ def _subtitle(data: Mapping[str, Any], lang: Lang) -> str:
         last=words.period(last, grain, lang),
         place=words.text("geography.city", lang),
     )
+    if data["points"]:
+        said += " " + _sentence("chart.xmr", lang)
+        if data["points"][-1]["signal_basis"] != "value":
+            said += " " + _sentence("chart.differences", lang)
+    if chart and not xmr.starts_at_zero(chart):
+        said += " " + _sentence("chart.not_at_zero", lang)
+    return said
+
+
+def _sentence(key: str, lang: Lang) -> str:
+    said = words.text(key, lang)
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _rows(data: Mapping[str, Any], lang: Lang, most: int) -> list[dict[str, str]]:
@@ -421,16 +490,20 @@ def _rows(data: Mapping[str, Any], lang: Lang, most: int) -> list[dict[str, str]
 
 def _notes(data: Mapping[str, Any], lang: Lang) -> list[dict[str, str]]:
     """Recorded breaks in the series, lettered as the chart letters them."""
-    breaks = [row for row in data["breaks"] if row["is_break"] and row["effective_on"]]
     return [
         {
-            "letter": chr(ord("A") + place),
+            "letter": letter,
             "day": words.day(row["effective_on"], lang),
             "text": row[f"note_{lang}"] or row["note_en"] or "",
             "version": str(row["kpi_version"]),
         }
-        for place, row in enumerate(breaks)
+        for letter, row in _breaks(data)
     ]
+
+
+def _breaks(data: Mapping[str, Any]) -> list[tuple[str, Row]]:
+    found = [row for row in data["breaks"] if row["is_break"] and row["effective_on"]]
+    return list(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", found, strict=False))
 
 
 def _comparisons(data: Mapping[str, Any], lang: Lang) -> list[dict[str, str]]:

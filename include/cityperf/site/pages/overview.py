@@ -24,7 +24,7 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
             {"id": each, **measures.counts(c for c in cards if c["dimension"] == each)}
             for each in measures.DIMENSIONS
         ],
-        "headlines": _headlines(cards),
+        "headlines": measures.with_points(tables, _headlines(cards)),
         **_news(tables, edition, cards),
         "commitments": _commitments(tables),
         "report_cards": list(

@@ -1,36 +1,17 @@
-"""The site as part of making a release: which tables, which earlier site, which folder."""
+"""Drawing the site of a published release once more, outside its folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from psycopg import Connection
 
 from cityperf.config import Settings
 from cityperf.db import connect
 from cityperf.errors import CityperfError
 from cityperf.publish import garbage, ledger, tree
-from cityperf.publish.dictionary import Dictionary, published_dictionary
+from cityperf.publish.dictionary import published_dictionary
 from cityperf.publish.swap import LIVE
-from cityperf.site.build import Built, build
+from cityperf.site.build import FOLDER, Built, build
 from cityperf.site.model import Edition
-
-FOLDER = "site"
-
-
-def build_for_release(
-    settings: Settings,
-    connection: Connection[Any],
-    schema: str,
-    dictionary: Dictionary,
-    edition: Edition,
-    folder: Path,
-    earlier: int | None,
-) -> Built:
-    """Write `site/` into the folder of a release that is being made; pages come from release `earlier` where they can."""
-    before = settings.releases / str(earlier) / FOLDER if earlier else None
-    return build(connection, schema, dictionary, edition, folder / FOLDER, before)
 
 
 def rebuild(settings: Settings, target: Path, number: int | None = None) -> Built:
