@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from cityperf.site.charts import marks, sparkline, svg, xmr
+from cityperf.site.charts import comparison, maps, marks, multiples, peers, revisions, sparkline, svg, xmr
 from markupsafe import Markup
 
 KINDS = (
@@ -48,9 +48,61 @@ def _spark() -> sparkline.Sparkline:
     )
 
 
+def _map() -> maps.Map:
+    areas = tuple(
+        maps.Area(
+            f"{number:02d}", f"Ward {number}", None if number == 21 else 0.7 + number / 100, _square(number)
+        )
+        for number in range(1, 26)
+    )
+    values = [area.value for area in areas if area.value is not None]
+    return maps.Map(areas, maps.cuts(values, 1, "percent"), "percent", 1)
+
+
+def _square(number: int) -> dict[str, object]:
+    west, south = -79.6 + number % 5 * 0.08, 43.6 + number // 5 * 0.04
+    ring = [
+        [west, south],
+        [west + 0.08, south],
+        [west + 0.08, south + 0.04],
+        [west, south + 0.04],
+        [west, south],
+    ]
+    return {"type": "Polygon", "coordinates": [ring]}
+
+
+def _strip() -> peers.Strip:
+    others = tuple(peers.Peer(f"City {index}", 70.0 + index % 4) for index in range(12))
+    return peers.Strip(
+        (*others, peers.Peer("Toronto", 72.5, is_city=True)), "number", 1, "down", 70.5, 71.5, 72.5
+    )
+
+
+def _revisions() -> revisions.Revisions:
+    rows = (revisions.Revision("Mar 2026", 0.839, 0.834), revisions.Revision("Apr 2026", 0.823, 0.826))
+    return revisions.Revisions(rows, "percent", 1)
+
+
+def _multiples() -> multiples.Multiples:
+    values = (1.0, None, 3.0, 2.0)
+    panels = tuple(
+        multiples.Panel(f"Area <{i}>", "2.0", values, ("concern",) * 4, 2.0, 1.0, 3.0) for i in range(3)
+    )
+    return multiples.Multiples(panels, "number", 1, ((0, "2025"),), 2.5)
+
+
 DRAWN: dict[str, Callable[[], Markup]] = {
     "xmr": lambda: xmr.draw(_xmr(), "en", "a", "Improving"),
     "sparkline": lambda: sparkline.draw(_spark()),
+    "bar": lambda: comparison.bar(-0.9, 13.5, "worse"),
+    "peers": lambda: peers.draw(_strip(), "en", "a", "t", "d"),
+    "revisions": lambda: revisions.draw(_revisions(), "en", "a", "t", "d"),
+    "multiples": lambda: multiples.draw(_multiples(), "en", "a"),
+    "tiles": lambda: maps.tiles(_map(), "en", "a", "t", "d"),
+    "boundaries": lambda: maps.boundaries(_map(), "en", "a", "t", "d"),
+    "outlines": lambda: maps.outlines(_map().areas[:3], "en", "a", "t", "d"),
+    "locator": lambda: maps.locator("10", "a", "t", "d"),
+    "legend": lambda: maps.legend(_map(), "fr"),
 }
 
 
@@ -65,7 +117,7 @@ def test_a_drawing_is_the_same_each_time_and_obeys_the_content_policy(name: str)
     assert not re.search(r"#[0-9a-fA-F]{3,6}\b", drawn), "a colour that is no token"
 
 
-@pytest.mark.parametrize("name", [name for name in DRAWN if name != "sparkline"])
+@pytest.mark.parametrize("name", [name for name in DRAWN if name not in ("sparkline", "bar", "legend")])
 def test_a_chart_names_itself_and_its_ids_are_its_own(name: str) -> None:
     drawn = DRAWN[name]()
     root = ElementTree.fromstring(f"<div>{drawn}</div>")  # noqa: S314 - our own drawing
@@ -181,3 +233,53 @@ def test_every_class_that_is_drawn_has_a_rule() -> None:
     css = CSS.read_text("utf-8")
     unstyled = {name for name in names if not re.search(rf"\.{re.escape(name)}\b", css)}
     assert unstyled <= {"i-not_assessed", "i-common_cause", "i-none"}
+
+
+def test_a_map_prints_what_its_colour_says_and_hides_nothing_behind_zero() -> None:
+    drawn = maps.tiles(_map(), "en", "a", "t", "d").split("</svg>")[0]
+    assert drawn.count('class="hit"') == 25
+    assert ">n/a<" in drawn
+    assert ">95.0<" in drawn
+    assert {maps.class_of(value, _map().cuts) for value in (0.71, 0.77, 0.82, 0.86, 0.95)} == {
+        f"map-{number}" for number in range(1, 6)
+    }
+    assert maps.class_of(None, _map().cuts) == "map-n"
+
+
+def test_every_ward_has_its_tile_once() -> None:
+    codes = [code for row in maps.TILES for code in row if code]
+    assert sorted(codes) == [f"{number:02d}" for number in range(1, 26)]
+
+
+def test_classes_of_figures_that_are_all_alike_are_one() -> None:
+    assert maps.cuts([3.0, 3.0], 0, "number") == ()
+    assert maps.class_of(3.0, ()) == "map-3"
+
+
+def test_a_boundary_is_simplified_but_closed() -> None:
+    steps = [[-79.5 + index / 10_000, 43.7] for index in range(100)]
+    shape = {"type": "Polygon", "coordinates": [[*steps, [-79.45, 43.75], steps[0]]]}
+    area = maps.Area("001", "Here", 1.0, shape)
+    drawn = maps.boundaries(maps.Map((area,), (), "number", 0), "en", "a", "t", "d").split("</svg>")[0]
+    path = re.search(r'class="area[^"]*" d="([^"]+)"', drawn)
+    assert path
+    assert path[1].endswith("z")
+    assert path[1].count("L") <= 4
+
+
+def test_dots_of_peers_never_cover_each_other() -> None:
+    drawn = peers.draw(_strip(), "en", "a", "t", "d").split("</svg>")[0]
+    dots = [
+        tuple(map(float, found)) for found in re.findall(r'class="p-\w+" cx="([\d.]+)" cy="([\d.]+)"', drawn)
+    ]
+    assert len(dots) == 13
+    assert all(abs(x1 - x2) + abs(y1 - y2) >= 11.9 for i, (x1, y1) in enumerate(dots) for x2, y2 in dots[:i])
+
+
+def test_names_are_escaped() -> None:
+    assert "Area &lt;0&gt;" in multiples.draw(_multiples(), "en", "a")
+
+
+def test_a_bar_of_nothing_is_only_its_line() -> None:
+    assert "<rect" not in comparison.bar(None, 3)
+    assert "<rect" not in comparison.bar(0, 0)

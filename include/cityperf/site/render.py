@@ -34,7 +34,7 @@ def environment() -> Environment:
 # Items of the navigation: key of their words, address, kinds of page that belong to them.
 NAV = (
     ("overview", "index.html", ("overview", "dimension", "kpi", "kpis")),
-    ("neighbourhoods", "neighbourhoods.html", ("place", "places", "ward", "neighbourhood", "neighbourhoods")),
+    ("neighbourhoods", "neighbourhoods.html", ("places", "profile")),
     ("benchmarks", "benchmarks.html", ("benchmarks",)),
     ("commitments", "commitments.html", ("commitments",)),
     ("reports", "reports.html", ("report", "reports", "scorecard", "brief")),

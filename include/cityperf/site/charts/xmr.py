@@ -13,7 +13,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, lru_cache
 from itertools import groupby, pairwise
@@ -27,6 +27,7 @@ from cityperf.site.sentences import state_group
 from cityperf.site.words import LANGS, Lang, figure, period, text
 
 MOST: Final = 48  # points shown
+NARROW_MOST: Final = 24  # in the narrow drawing, where more would cover each other
 
 # Vega wants colours; each stands for a token of the design and is replaced in what it draws.
 _TOKENS: Final = {
@@ -114,8 +115,13 @@ def draw(chart: Xmr, lang: Lang, prefix: str, title: str) -> Markup:
     """Both drawings of the chart, with `title` (its finding) and a description in `lang`. Empty without points."""
     if not chart.shown:
         return Markup("")
-    said = description(chart, lang)
-    return svg.figure(*(_drawing(chart, lang, prefix, title, said, kind) for kind in ("wide", "narrow")))
+    narrow = replace(chart, points=chart.points[-NARROW_MOST:])
+    return svg.figure(
+        *(
+            _drawing(each, lang, prefix, title, description(each, lang), kind)
+            for each, kind in ((chart, "wide"), (narrow, "narrow"))
+        )
+    )
 
 
 def description(chart: Xmr, lang: Lang) -> str:

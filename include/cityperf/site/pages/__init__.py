@@ -7,4 +7,4 @@ has `render(page, since, sample)` instead, which gives its bytes. A new kind is 
 
 from typing import Final
 
-KINDS: Final = ("overview", "dimension", "kpi", "data", "kpis", "release")
+KINDS: Final = ("overview", "dimension", "kpi", "data", "kpis", "profile", "places", "release")

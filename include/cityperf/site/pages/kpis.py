@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cityperf.site import measures
+from cityperf.site import measures, words
 from cityperf.site.model import Edition, Page, Row, Tables
 from cityperf.site.words import LANGS
 
@@ -54,4 +54,11 @@ def context(page: Page) -> Mapping[str, Any]:
         "signals": [f"signal-{group}" for group in measures.GROUP_ORDER],
         "targets": [f"target-{state}" for state in measures.TARGETS],
         "owners": owners,
+        # What the script combines; each is a link by itself, too.
+        "dimensions": [(each, words.text(f"dimension.{each}", page.lang)) for each in measures.DIMENSIONS],
+        "signal_choices": [
+            (each, words.text(f"signal_group.{each}", page.lang)) for each in measures.GROUP_ORDER
+        ],
+        "target_choices": [(each, words.text(f"target.{each}", page.lang)) for each in measures.TARGETS],
+        "divisions": [(owner, owner) for owner in page.data["owners"]],
     }
