@@ -9,14 +9,14 @@ from decimal import Decimal
 from typing import Any, Final
 
 from cityperf.site import measures, sentences, words
-from cityperf.site.charts import xmr
+from cityperf.site.charts import comparison, xmr
+from cityperf.site.drawings import AREA_POINTS, peer_strip, plain, revision_lines, ward_series, ward_tiles
 from cityperf.site.model import Edition, Groups, Page, Row, Tables
 from cityperf.site.words import LANGS, Lang
 
 CHARTED: Final = 48  # points of the chart
 DRAWN: Final = 3  # fewer points than these make no chart
 SHOWN: Final = 12  # periods of the table beside it
-AREA_POINTS: Final = 24  # points of a small multiple
 HISTORY: Final = 120  # vintages of the newest periods that are read for the chart and the revisions
 COMPARISONS: Final = ("period", "year", "ytd", "rolling_12", "target")
 CITY: Final = "geography_type = 'city'"
@@ -264,6 +264,8 @@ def context(page: Page) -> Mapping[str, Any]:
 
     tile = measures.tile({**card, "points": data["points"]}, lang)
     chart = _chart(data)
+    own = next((row for row in data["peers"] if row["municipality"] == HOME), None)
+    names = {row["geography_code"]: row["geography_name"] for row in data["wards"]}
     finding = sentences.finding(reading, lang)
     return {
         "tile": tile,
@@ -279,6 +281,10 @@ def context(page: Page) -> Mapping[str, Any]:
         "all_rows": _rows(data, lang, CHARTED),
         "notes": _notes(data, lang),
         "comparisons": _comparisons(data, lang),
+        "peers_chart": peer_strip(data["peers"], own, lang) if own and own["value"] is not None else "",
+        "ward_map": ward_tiles(data["wards"], card, lang),
+        "multiples": ward_series(data["multiples"], names, card, lang),
+        "revisions_chart": revision_lines(_revised(data), card, lang),
         "peers": _peer_table(data["peers"], unit, decimals, lang),
         "wards": _area_table(data["wards"], card, lang),
         "neighbourhoods": _area_table(data["neighbourhoods"], card, lang),
@@ -381,9 +387,6 @@ def _chart(data: Mapping[str, Any]) -> xmr.Xmr | None:
     card = data["card"]
     target = next((row for row in data["comparisons"] if row["comparison"] == "target"), None)
     seasonal = any(row["signal_basis"] != "value" for row in data["points"])
-
-    def plain(value: Decimal | None) -> float | None:
-        return None if value is None else float(value)
 
     # A target is one of the figure, so it has no place among differences from a year earlier; and it is that of the
     # newest period: the release has no history of targets.
@@ -507,11 +510,14 @@ def _breaks(data: Mapping[str, Any]) -> list[tuple[str, Row]]:
     return list(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", found, strict=False))
 
 
-def _comparisons(data: Mapping[str, Any], lang: Lang) -> list[dict[str, str]]:
+def _comparisons(data: Mapping[str, Any], lang: Lang) -> list[dict[str, Any]]:
     card = data["card"]
     unit, decimals, grain = card["unit"] or "number", card["decimals"] or 0, card["period_grain"] or "month"
     found = []
     by = {row["comparison"]: row for row in data["comparisons"]}
+    largest = max(
+        (abs(row["change"]) for row in by.values() if row["change"] is not None), default=Decimal(0)
+    )
     for name in COMPARISONS:
         row = by.get(name)
         if row is None:
@@ -531,6 +537,11 @@ def _comparisons(data: Mapping[str, Any], lang: Lang) -> list[dict[str, str]]:
                 "change": words.change(row["change"], row["change_unit"] or "percent", lang)
                 if row["change"] is not None
                 else "",
+                "bar": comparison.bar(
+                    row["change"],
+                    largest,
+                    {"improvement": "better", "concern": "worse"}.get(colour, "neutral"),
+                ),
                 "arrow": measures.arrow(row["trend"]),
                 "word": word,
                 "colour": colour,
@@ -610,14 +621,6 @@ def _revisions(data: Mapping[str, Any], lang: Lang) -> list[dict[str, str]]:
     """Periods of the current definition whose figure was published more than once: first and latest."""
     card = data["card"]
     unit, decimals, grain = card["unit"] or "number", card["decimals"] or 0, card["period_grain"] or "month"
-    version = data["about"]["version"]
-    by: dict[date, list[Row]] = {}
-    for row in data["figures"]:
-        if row["kpi_version"] == version and not row["is_withdrawn"] and row["value"] is not None:
-            by.setdefault(row["period_start"], []).append(row)
-    changed = [
-        (start, rows[0], rows[-1]) for start, rows in by.items() if rows[0]["value"] != rows[-1]["value"]
-    ]
     scale = 100 if unit == "percent" else 1
     return [
         {
@@ -630,8 +633,20 @@ def _revisions(data: Mapping[str, Any], lang: Lang) -> list[dict[str, str]]:
                 (latest["value"] - first["value"]) * scale, decimals + 1, lang, signed=True
             ),
         }
-        for start, first, latest in sorted(changed, key=lambda each: each[0], reverse=True)[:SHOWN]
+        for start, first, latest in _revised(data)
     ]
+
+
+def _revised(data: Mapping[str, Any]) -> list[tuple[date, Row, Row]]:
+    """Newest first: periods of the current definition whose figure is not what was first published, with both rows."""
+    version = data["about"]["version"]
+    by: dict[date, list[Row]] = {}
+    for row in data["figures"]:
+        if row["kpi_version"] == version and not row["is_withdrawn"] and row["value"] is not None:
+            by.setdefault(row["period_start"], []).append(row)
+    changed = [(start, rows[0], rows[-1]) for start, rows in by.items()]
+    changed = [each for each in changed if each[1]["value"] != each[2]["value"]]
+    return sorted(changed, key=lambda each: each[0], reverse=True)[:SHOWN]
 
 
 def _revision(data: Mapping[str, Any], lang: Lang) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from cityperf.site import measures, words
+from cityperf.site.drawings import ward_tiles
 from cityperf.site.model import Edition, Page, Row, Tables
 from cityperf.site.words import LANGS
 
@@ -36,6 +37,7 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
             )
         )[:6],
         "quality": _quality(tables),
+        "map": _map(tables, cards),
     }
     for lang in LANGS:
         yield Page(f"{lang}/index.html", "overview", lang, data)
@@ -99,6 +101,31 @@ def _commitments(tables: Tables) -> dict[str, Any]:
     return {"statuses": dict(sorted(found.items(), key=lambda each: (-each[1], each[0]))), "as_of": until}
 
 
+def _map(tables: Tables, cards: list[Row]) -> dict[str, Any] | None:
+    """The first measure, by id, that has a figure of its newest period for most wards; None where none has."""
+    names = {
+        row["geography_code"]: row["geography_name"]
+        for row in tables.rows(
+            "geography", ("geography_code", "geography_name"), "geography_type = 'ward' and is_current"
+        )
+    }
+    found = tables.by(
+        "kpi_id",
+        "kpi_assessment",
+        ("geography_code", "period_start", "value"),
+        where="geography_type = 'ward'",
+        order=("geography_code",),
+    )
+    for card in cards:
+        rows = found.take(card["kpi_id"])
+        if sum(row["value"] is not None for row in rows) > len(names) / 2:
+            return {
+                "card": card,
+                "rows": [{**row, "geography_name": names.get(row["geography_code"])} for row in rows],
+            }
+    return None
+
+
 def _quality(tables: Tables) -> dict[str, Any]:
     columns = ("dataset", "late_by_days", "checks_passed", "checks_warned", "checks_failed")
     rows = list(tables.rows("data_quality", columns, order=("dataset",)))
@@ -133,10 +160,22 @@ def context(page: Page) -> Mapping[str, Any]:
         "tiles": [tile[c["kpi_id"]] for c in data["headlines"]],
         "news": news,
         "groups": measures.GROUP_ORDER,
+        "map": _drawn_map(data["map"], lang) if data["map"] else None,
         "newest": words.day(data["newest"], lang) if data["newest"] else "",
         "commitments_until": words.day(data["commitments"]["as_of"], lang)
         if data["commitments"]["as_of"]
         else "",
+    }
+
+
+def _drawn_map(found: Mapping[str, Any], lang: words.Lang) -> dict[str, Any]:
+    card = found["card"]
+    newest = max(row["period_start"] for row in found["rows"])
+    return {
+        "id": card["kpi_id"],
+        "name": measures.name(card, lang),
+        "period": words.period(newest, card["period_grain"] or "month", lang),
+        "drawing": ward_tiles(found["rows"], card, lang),
     }
 
 
