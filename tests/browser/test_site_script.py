@@ -79,7 +79,12 @@ def test_a_point_says_its_words_at_once_and_escape_hides_them(site: Path, browse
 
     browser.get((site / "en" / "neighbourhoods.html").as_uri())
     mark = next(each for each in browser.find_elements("css selector", ".chart .hit") if each.is_displayed())
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", mark)
+    # The page has come to rest, as scrolling hides the words.
+    browser.execute_async_script(
+        "arguments[0].scrollIntoView({block: 'center'}); const done = arguments[1];"
+        "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50)))",
+        mark,
+    )
     ActionChains(browser).move_to_element(mark).perform()
     assert browser.find_element("css selector", ".tip").text == "Ward one: 5"
     ActionChains(browser).send_keys("\ue00c").perform()
@@ -110,3 +115,16 @@ def test_the_script_is_small_and_calls_nobody() -> None:
     assert not re.search(
         r"fetch|XMLHttpRequest|import\s|sendBeacon|WebSocket|https?:|localStorage|cookie|innerHTML", script
     )
+
+
+@pytest.mark.parametrize("lang", ["en", "fr"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing_on_a_page_of_places(site: Path, browser: Any, lang: str, width: int) -> None:
+    browser.set_window_size(width, 900)
+    browser.get((site / lang / "neighbourhoods.html").as_uri())
+    browser.execute_script(AXE.read_text("utf-8"))
+    found = browser.execute_async_script(
+        "const done = arguments[0]; axe.run().then(r => done(r.violations.map(v => [v.id, v.nodes[0].html])))"
+    )
+    assert found == []
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
