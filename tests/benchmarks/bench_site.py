@@ -32,7 +32,7 @@ AREA = "'city', 'toronto', 'month'"
 FIGURE = "(100 + abs(hashtext(k || m::text)) %% 200 / 10.0)::numeric(10, 1)"
 MONTH = "(date '2019-03-01' + m * interval '1 month')::date"
 KPIS = "(select 'BENCH-' || lpad(i::text, 4, '0') as k, i from generate_series(1, %(kpis)s) as i) as b"
-DIMENSION = "(array['service_delivery','quality_of_life','neighbourhood','customer_service','corporate_performance'])[1 + i %% 5]"
+DIMENSION = "('{service_delivery,quality_of_life,neighbourhood,customer_service,corporate_performance}'::text[])[1 + i %% 5]"
 FILL = f"""
 insert into publish_next.kpi (kpi_id, origin, name_en, name_fr, definition_en, definition_fr, dimension, unit, decimals,
     direction, period_grain, owner, version, target_type, is_registered, is_active, objective, lifecycle_state,

@@ -168,3 +168,18 @@ def test_a_measure_without_a_better_direction_is_never_called_better_or_worse() 
 def test_french_agrees_with_its_interval() -> None:
     assert "dernières années sont toutes" in sentences.signal(replace(READING, period_grain="year"), "fr")
     assert "derniers mois sont tous" in sentences.signal(READING, "fr")
+
+
+def test_a_seasonal_chart_speaks_of_differences() -> None:
+    seasonal = replace(
+        READING,
+        signal_basis="same_season",
+        variation="common_cause",
+        special_cause=None,
+        mean=Decimal("-0.012"),
+    )
+    said = sentences.signal(seasonal, "en")
+    assert "The latest figure, 84.1%, differs from that of the same season a year earlier as usual" in said
+    assert "a mean of \u22121.2 points" in said
+    assert words.difference(-120, "cad", 0, "fr") == "\u2212120\u00a0$"
+    assert words.difference(3, "days", 0, "en") == "+3\u00a0days"

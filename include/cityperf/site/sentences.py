@@ -8,7 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from cityperf.site.words import Lang, Number, change, figure, has, numeral, period, period_in, period_of, text
+from cityperf.site.words import (
+    Lang,
+    Number,
+    change,
+    difference,
+    figure,
+    has,
+    numeral,
+    period,
+    period_in,
+    period_of,
+    text,
+)
 
 
 @dataclass(frozen=True)
@@ -101,7 +113,7 @@ def signal(reading: Reading, lang: Lang) -> str:
     if reading.variation == "too_few_points":
         return text("sentence.too_few_points", lang)
     said = [_pattern(reading, lang), *([_conclusion(reading, lang)] if reading.special_cause else [])]
-    if reading.signal_basis == "same_season":
+    if _is_seasonal(reading):
         said.append(text("sentence.seasonal", lang))
     if reading.is_trial:
         said.append(text("sentence.trial", lang, count=reading.phase_points))
@@ -111,10 +123,10 @@ def signal(reading: Reading, lang: Lang) -> str:
 def _pattern(reading: Reading, lang: Lang) -> str:
     if reading.special_cause is None:
         return text(
-            "sentence.common_cause",
+            "sentence.common_cause_seasonal" if _is_seasonal(reading) else "sentence.common_cause",
             lang,
             value=_figure(reading, reading.value, lang),
-            mean=_figure(reading, reading.mean, lang),
+            mean=_charted(reading, reading.mean, lang),
         )
     limit = reading.upper_limit if reading.high else reading.lower_limit
     grain = f"grain.{reading.period_grain}"
@@ -126,8 +138,8 @@ def _pattern(reading: Reading, lang: Lang) -> str:
         each=text(f"{grain}.each", lang),
         before=text(f"{grain}.before", lang),
         this=period_of(reading.period_start, reading.period_grain, lang),
-        mean=_figure(reading, reading.mean, lang),
-        limit=_figure(reading, limit, lang),
+        mean=_charted(reading, reading.mean, lang),
+        limit=_charted(reading, limit, lang),
     )
 
 
@@ -185,3 +197,15 @@ def _last(reading: Reading, lang: Lang) -> str:
 
 def _figure(reading: Reading, value: Number | None, lang: Lang) -> str:
     return figure(value, reading.unit, reading.decimals, lang)
+
+
+def _is_seasonal(reading: Reading) -> bool:
+    """Whether the chart shows differences from the same season a year earlier."""
+    return reading.signal_basis == "same_season"
+
+
+def _charted(reading: Reading, value: Number | None, lang: Lang) -> str:
+    """A mean or limit as the chart has it: of differences with its sign, of shares then in points."""
+    if not _is_seasonal(reading) or value is None:
+        return _figure(reading, value, lang)
+    return difference(value, reading.unit, reading.decimals, lang)

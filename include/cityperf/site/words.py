@@ -127,6 +127,17 @@ def figure(value: Number | None, unit: str, decimals: int, lang: Lang, *, long: 
     return f"{digits}{NBSP}{suffix}" if suffix and long else digits
 
 
+def difference(value: Number, unit: str, decimals: int, lang: Lang) -> str:
+    """A difference of two figures of a KPI, with its sign: `+1.2 points` of shares (given as fractions), `−120`."""
+    amount = Decimal(str(value))
+    if unit == "percent":
+        return points(amount * 100, decimals, lang, signed=True)
+    said = figure(abs(amount), unit, decimals, lang)
+    if number(amount, decimals, lang).startswith(MINUS):
+        return MINUS + said
+    return "+" + said if amount > 0 else said
+
+
 def unit_name(unit: str, lang: Lang, count: Number = 2) -> str:
     """The word after a figure, such as `days`; empty for plain numbers. A unit without words is named as it is
     written in the registry, with spaces."""

@@ -24,7 +24,7 @@ from markupsafe import Markup
 from cityperf.site.charts import svg
 from cityperf.site.charts.svg import GLYPH, NARROW, WIDE, Scale, axis_number, label, n, tick_decimals, ticks
 from cityperf.site.sentences import state_group
-from cityperf.site.words import LANGS, Lang, figure, period, text
+from cityperf.site.words import LANGS, Lang, difference, figure, period, text
 
 MOST: Final = 48  # points shown
 NARROW_MOST: Final = 24  # in the narrow drawing, where more would cover each other
@@ -85,6 +85,13 @@ class Xmr:
     unit: str
     decimals: int
     notes: tuple[Note, ...] = ()
+    are_differences: bool = False  # from the same season a year earlier
+
+    def said(self, value: float, lang: Lang) -> str:
+        """A charted figure in words."""
+        if self.are_differences:
+            return difference(value, self.unit, self.decimals, lang)
+        return figure(value, self.unit, self.decimals, lang)
 
     @property
     def shown(self) -> tuple[Point, ...]:
@@ -131,7 +138,7 @@ def description(chart: Xmr, lang: Lang) -> str:
         "chart.description",
         lang,
         count=len(chart.shown),
-        latest=figure(last.charted, chart.unit, chart.decimals, lang),
+        latest=chart.said(last.charted, lang),
         signal=text(f"signal.{last.kind}", lang).lower(),
     )
 
@@ -295,7 +302,7 @@ def _hits(chart: Xmr, x: Scale, frame: _Frame, lang: Lang) -> list[str]:
         left, right = x(at - 0.5), x(at + 0.5)
         values = {
             "period": period(point.period_start, chart.grain, lang),
-            "value": figure(point.charted, chart.unit, chart.decimals, lang),
+            "value": chart.said(point.charted, lang),
         }
         is_signal = state_group(point.kind) not in ("common_cause", "not_assessed")
         said = (

@@ -429,7 +429,7 @@ def _chart(data: Mapping[str, Any]) -> xmr.Xmr | None:
         if min(shown) <= row["effective_on"] <= max(shown)
     )
     unit, decimals = card["unit"] or "number", card["decimals"] or 0
-    return xmr.Xmr(tuple(points[-CHARTED:]), card["period_grain"] or "month", unit, decimals, notes)
+    return xmr.Xmr(tuple(points[-CHARTED:]), card["period_grain"] or "month", unit, decimals, notes, seasonal)
 
 
 def _subtitle(data: Mapping[str, Any], chart: xmr.Xmr | None, lang: Lang) -> str:

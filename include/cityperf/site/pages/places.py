@@ -95,7 +95,7 @@ def _cut(row: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
         unit = "per_100000_residents"
 
     def shown(value: Decimal | None) -> str:
-        return words.figure(value, unit, decimals, lang)
+        return words.figure(value, unit, decimals, lang, long=False)
 
     gap, ratio = row["gap"], row["ratio_to_others"]
     if gap is None:
@@ -108,6 +108,7 @@ def _cut(row: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
         "id": row["kpi_id"],
         "name": measures.name(row, lang),
         "period": words.period(row["period_start"], row["period_grain"], lang),
+        "unit": words.unit_name(unit, lang) if unit != "percent" else "",
         "areas": shown(row["improvement_value"]),
         "others": shown(row["other_value"]),
         "difference": difference,

@@ -149,8 +149,8 @@ def context(page: Page) -> Mapping[str, Any]:
 def _row(row: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
     unit, decimals = row["unit"] or "number", row["decimals"] or 0
 
-    def shown(value: Decimal | None, *, long: bool = False) -> str:
-        return words.figure(value, unit, decimals, lang, long=long)
+    def shown(value: Decimal | None) -> str:
+        return words.figure(value, unit, decimals, lang, long=False)
 
     value, lower, upper, base = row["value"], row["lower"], row["upper"], row["city_value"]
     interval, variation = "", row["variation"] or "not_suitable"
@@ -161,7 +161,8 @@ def _row(row: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
         "name": measures.name(row, lang),
         "dimension": row["dimension"],
         "period": words.period(row["period_start"], row["period_grain"], lang),
-        "value": shown(value, long=True),
+        "unit": words.unit_name(unit, lang) if unit != "percent" else "",
+        "value": shown(value),
         "city": shown(base),
         "interval": interval,
         "place": _standing(row, lang),
