@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cityperf.cli import profile_option, settings
+from cityperf.config import Settings
 
 
 @click.group()
@@ -42,17 +43,41 @@ def build(folder: Path, number: int | None, as_json: bool) -> None:
 @profile_option
 def serve(port: int, number: int | None) -> None:
     """Show the site on this machine, with the headers a public host should send, until stopped."""
-    from cityperf.errors import CityperfError
-    from cityperf.site.build import FOLDER
     from cityperf.site.release_files import STATUS
     from cityperf.site.serve import serve as run
 
     chosen = settings()
+    shown = _site_of(chosen, number)
+    click.echo(f"http://127.0.0.1:{port}/en/index.html (Ctrl-C stops it)")
+    run(shown, chosen.releases / STATUS, port)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--release", "number", type=int, help="Of this release; default: the one that is up.")
+@profile_option
+def screenshots(folder: Path, number: int | None) -> None:
+    """Save pictures of every kind of page into FOLDER, in both languages and three widths (needs Chromium)."""
+    from rich.progress import track
+
+    from cityperf.site.release_files import STATUS
+    from cityperf.site.screenshots import one_of_each, take
+
+    chosen = settings()
+    shown = _site_of(chosen, number)
+    total = len(one_of_each(shown)) * 6
+    made = list(track(take(shown, chosen.releases / STATUS, folder), "screenshots", total=total))
+    click.echo(f"{len(made)} pictures: {folder}")
+
+
+def _site_of(chosen: Settings, number: int | None) -> Path:
+    from cityperf.errors import CityperfError
+    from cityperf.site.build import FOLDER
+
     shown = chosen.releases / (str(number) if number else "current") / FOLDER
     if not shown.is_dir():
         raise CityperfError(
             f"expected the site of a release at {shown}, found none; ./cityperf refresh makes one, and "
             "./cityperf release list shows which releases there are"
         )
-    click.echo(f"http://127.0.0.1:{port}/en/index.html (Ctrl-C stops it)")
-    run(shown, chosen.releases / STATUS, port)
+    return shown

@@ -47,10 +47,14 @@ def context(page: Page) -> Mapping[str, Any]:
     lang = page.lang
     if page.data["edition"] is None:
         return {"edition": None, "editions": [_told(each, lang) for each in page.data["editions"]]}
-    sections = itertools.groupby(page.data["figures"], key=lambda row: (row["section_place"], row[f"section_name_{lang}"]))
+    sections = itertools.groupby(
+        page.data["figures"], key=lambda row: (row["section_place"], row[f"section_name_{lang}"])
+    )
     return {
         "edition": _told(page.data["edition"], lang),
-        "sections": [{"name": name, "figures": [_figure(row, lang) for row in rows]} for (_, name), rows in sections],
+        "sections": [
+            {"name": name, "figures": [_figure(row, lang) for row in rows]} for (_, name), rows in sections
+        ],
     }
 
 
