@@ -153,7 +153,7 @@ def export(settings: Settings, number: int, target: Path) -> list[Written]:
         connection.commit()
         dictionary = load_dictionary(settings, _contracts())
         build(connection, live, dictionary, notice, target, leaves)
-        _site(settings, connection, number, dictionary, LIVE, target, number, take=False)
+        _site(settings, connection, notice, dictionary, LIVE, target, number, up.repeats, take=False)
     finish(settings, number, target, leaves)
     return [Written(name, file_sha256(path), path.stat().st_size) for name, path in files_of(target).items()]
 
@@ -262,15 +262,8 @@ def export_candidate(
         connection.commit()
         notice = Notice(number, night, settings.profile, origins)
         build(connection, candidate, dictionary, notice, building, leaves, earlier)
-        _site(
-            settings,
-            connection,
-            number,
-            dictionary,
-            next(iter(candidate.values())).schema,
-            building,
-            repeats or up,
-        )
+        schema = next(iter(candidate.values())).schema
+        _site(settings, connection, notice, dictionary, schema, building, repeats or up, repeats)
     finish(settings, number, building, leaves)
     reached("export.synced")
     folder = place(settings, number, building)
@@ -281,24 +274,31 @@ def export_candidate(
 def _site(
     settings: Settings,
     connection: Connection[Any],
-    number: int,
+    notice: Notice,
     dictionary: Dictionary,
     schema: str,
     folder: Path,
     earlier: int | None,
+    repeats: int | None = None,
     *,
     take: bool = True,
 ) -> None:
     """Write the public site into a release's folder. Pages whose data did not change since release `earlier` are that
-    one's files; without `take` they are drawn anew, to the same bytes."""
-    from cityperf.site.build import FOLDER
+    one's files, as long as its index of pages is what was recorded; without `take` they are drawn anew, to the same
+    bytes."""
+    from cityperf.site.build import FOLDER, INDEX
     from cityperf.site.build import build as build_site
     from cityperf.site.model import Edition
 
-    row = next(each for each in ledger.releases(connection) if each.number == number)
-    edition = Edition(number, row.night, settings.profile, row.code_version, row.repeats)
-    connection.commit()
     before = settings.releases / str(earlier) / FOLDER if earlier else None
+    recorded = connection.execute(
+        "select sha256 from ops.release_file where number = %s and path = %s", (earlier, f"{FOLDER}/{INDEX}")
+    ).fetchone()
+    index = before / INDEX if before else None
+    if index is None or recorded is None or not index.exists() or file_sha256(index) != recorded[0]:
+        before = None
+    edition = Edition(notice.number, notice.night, notice.profile, _code(connection, notice.number), repeats)
+    connection.commit()
     build_site(connection, schema, dictionary, edition, folder / FOLDER, before, take=take)
 
 
