@@ -30,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Files of tests that share what their fixtures make, in this order: one home and its nights, one warehouse.
 TOGETHER = {
+    "test_site_of_the_night.py": "nights",
     "test_sample_nights.py": "nights",
     "test_faults.py": "nights",
     "test_add_source_and_kpi.py": "nights",

@@ -21,7 +21,7 @@ from cityperf import postgres, publish
 from cityperf.config import ROOT, Settings
 from cityperf.db import connect
 from cityperf.publish import garbage
-from cityperf.publish.exports import file_sha256
+from cityperf.publish.exports import file_sha256, files_of
 from cityperf.publish.tables import tables
 
 sys.path.insert(0, str(ROOT))
@@ -70,7 +70,7 @@ def whole_on_disk(settings: Settings) -> int:
                 "select path, sha256 from ops.release_file where number = %s", (int(folder.name),)
             ).fetchall()
         )
-    found = {path.name: file_sha256(path) for path in folder.iterdir()}
+    found = {name: file_sha256(path) for name, path in files_of(folder).items()}
     if not listed or found != listed:
         raise SystemExit(f"release {folder.name} is not whole on disk")
     return int(folder.name)

@@ -18,6 +18,7 @@ from cityperf import postgres, publish
 from cityperf.config import ROOT, Settings
 from cityperf.db import connect
 from cityperf.publish import rollback as module
+from cityperf.publish.exports import files_of
 
 sys.path.insert(0, str(ROOT))
 
@@ -62,7 +63,7 @@ def main() -> None:
                 made = time.monotonic() - began
             began = time.monotonic()
             outcome = module.rollback(settings, 1, "m.osei", "measured", NIGHT + timedelta(days=3))
-            size = sum(path.stat().st_size for path in (settings.releases / "1").iterdir())
+            size = sum(path.stat().st_size for path in files_of(settings.releases / "1").values())
             print(
                 f"{rows:>10,} figures, {size / 1e6:>6.0f} MB of files: readers have the earlier release after "
                 f"{readers[-1] - began:5.2f} s, the ledger {outcome.restated:,} restatements after "

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cityperf.site import browser
 
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """Debian's Chromium through its own driver; skips, with the reason, where they are not installed."""
-    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not browser or not driver:
-        pytest.skip("Chromium is not installed (Debian packages chromium and chromium-driver)")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    profile = tempfile.mkdtemp(prefix="chromium-")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        "--window-size=1400,1000", f"--user-data-dir={profile}",
-    ):  # fmt: skip
-        options.add_argument(flag)
-    page = webdriver.Chrome(options=options, service=Service(driver))
+    """As `cityperf.site.browser.chromium`; skips, with the reason, where it is not installed."""
+    try:
+        opened = browser.chromium()
+        page = opened.__enter__()
+    except browser.NoBrowser as lacking:
+        pytest.skip(str(lacking))
     try:
         yield page
     finally:
-        page.quit()
-        shutil.rmtree(profile, ignore_errors=True)
+        opened.__exit__(None, None, None)
 
 
 def sign_in(page: Any, url: str, password: str) -> None:

@@ -19,7 +19,7 @@ from cityperf.db import connect
 from cityperf.landing import path_of
 from cityperf.notify import digest
 from cityperf.publish.dictionary import read_dictionary
-from cityperf.publish.exports import ExportFailed, Notice, build
+from cityperf.publish.exports import ExportFailed, Notice, build, files_of
 from cityperf.publish.release import export_candidate
 from cityperf.publish.tables import tables
 from cityperf.publish.trace import NotPublished, trace
@@ -100,7 +100,7 @@ def test_equal_content_makes_no_new_release_whatever_the_night(home: Settings, q
     outcome = publish.release(home, tomorrow)
     assert (outcome.status, outcome.number) == ("unchanged", 1)
     assert query("select count(*) from ops.release where state = 'candidate'") == [(0,)]
-    assert sorted(p.name for p in home.releases.iterdir()) == ["1", "current"]
+    assert sorted(p.name for p in home.releases.iterdir()) == ["1", "current", "status"]
     # Nothing is left that the next night could take for a candidate.
     assert query(
         "select count(*) from pg_class where relnamespace = 'publish_next'::regnamespace and relkind = 'r'"
@@ -319,7 +319,7 @@ def test_a_changed_byte_is_found_by_the_data_package(home: Settings) -> None:
 
 def test_exports_are_byte_identical_however_rows_lie_on_disk(home: Settings) -> None:
     put_up(home)
-    first = {p.name: p.read_bytes() for p in (home.releases / "1").iterdir() if p.name != MANIFEST}
+    first = {n: p.read_bytes() for n, p in files_of(home.releases / "1").items() if n != MANIFEST}
     number = 1
     shuffled = {name: list(reversed(rows)) for name, rows in sound_rows(number).items()}
     build_candidate(home, number, change=shuffled)
@@ -327,7 +327,7 @@ def test_exports_are_byte_identical_however_rows_lie_on_disk(home: Settings) -> 
     with connect(home, "publisher") as connection:
         candidate = tables(connection, "publish_next")
     again = export_candidate(home, NIGHT, 1, candidate, dictionary)
-    assert {p.name: p.read_bytes() for p in again.iterdir() if p.name != MANIFEST} == first
+    assert {n: p.read_bytes() for n, p in files_of(again).items() if n != MANIFEST} == first
 
 
 def test_every_file_of_a_sample_release_says_sample(home: Settings) -> None:
@@ -335,7 +335,7 @@ def test_every_file_of_a_sample_release_says_sample(home: Settings) -> None:
 
     put_up(home)
     folder = home.releases / "current"
-    for path in folder.iterdir():
+    for path in (each for each in folder.iterdir() if each.is_file()):
         named_by_a_standard = path.name in ("datapackage.json", "csv-metadata.json", MANIFEST)
         if path.suffix in (".csv", ".json", ".parquet", ".xlsx") and not named_by_a_standard:
             assert path.name.startswith("SAMPLE_")
@@ -387,7 +387,7 @@ def test_a_full_disk_is_refused_before_a_byte_is_written(
     monkeypatch.setattr("cityperf.publish.exports.SPARE", 1 << 60)
     with pytest.raises(ExportFailed, match="MB free for the files of release 2, found"):
         put_up(home, marker=1)
-    assert sorted(p.name for p in home.releases.iterdir()) == ["1", "current"]
+    assert sorted(p.name for p in home.releases.iterdir()) == ["1", "current", "status"]
     assert query("select max(number) from publish.release") == [(1,)]
     monkeypatch.undo()
     assert publish.release(home, NIGHT).number == 2
@@ -496,7 +496,7 @@ def test_every_listing_takes_json(command: Callable[..., Any], landed: Settings)
     walked = json.loads(command("kpi", "trace", "1.02", "--verify", "--json").output)
     assert walked["files"][0]["intact"] is True
     assert len(json.loads(command("release", "show", "1", "--json").output)["files"]) == len(
-        list((landed.releases / "1").iterdir())
+        files_of(landed.releases / "1")
     )
 
 

@@ -19,6 +19,7 @@ from cityperf.config import Settings
 from cityperf.db import connect
 from cityperf.landing import path_of
 from cityperf.publish import as_of, difference, published, tree
+from cityperf.publish.exports import files_of
 from cityperf.publish.tables import tables
 from cityperf.publish.verify import verdicts, verify
 from click.testing import CliRunner
@@ -103,7 +104,7 @@ def test_an_untouched_release_verifies_and_every_kind_of_node_is_in_its_tree(
     assert all(each.ok and each.notes == [] for each in verdicts), verdicts
     root, nodes = tree.read_manifest(home.releases / "3" / tree.MANIFEST)
     counts = {kind: sum(node.kind == kind for node in nodes) for kind in tree.KINDS}
-    files = len(list((home.releases / "3").iterdir())) - 1
+    files = len(files_of(home.releases / "3")) - 1
     tables = len(shapes())
     assert counts == {"code": 1, "definition": 3 + tables, "file": files, "input": 1, "table": tables}
     assert verdicts[0].checked == sum(counts.values())
@@ -278,8 +279,8 @@ def test_files_as_of_a_date_come_byte_for_byte_and_never_when_they_were_altered(
     out = tmp_path / "then"
     assert command("as-of", str(night(2)), "--export", str(out)).exit_code == 0
     folder = home.releases / "2"
-    assert {p.name: p.read_bytes() for p in out.iterdir()} == {
-        p.name: p.read_bytes() for p in folder.iterdir()
+    assert {name: path.read_bytes() for name, path in files_of(out).items()} == {
+        name: path.read_bytes() for name, path in files_of(folder).items()
     }
     printed = command("as-of", str(night(2)), "--table", "kpi_value").output_bytes
     assert printed == (folder / "SAMPLE_kpi_value.csv").read_bytes()

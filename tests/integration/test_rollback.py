@@ -16,6 +16,7 @@ from cityperf.config import Settings
 from cityperf.db import connect
 from cityperf.publish import as_of, garbage, tree
 from cityperf.publish.approvers import NotAllowed
+from cityperf.publish.exports import files_of
 from cityperf.publish.rollback import CannotGoBack, rollback
 from cityperf.publish.verify import verify
 from click.testing import CliRunner
@@ -69,9 +70,10 @@ def test_its_files_are_those_of_the_earlier_release_byte_for_byte(home: Settings
     own = {f"SAMPLE_release.{format_}" for format_ in ("csv", "json", "parquet")}
     own |= {"README.md", "datapackage.json", "dcat.jsonld", "csv-metadata.json", tree.MANIFEST}
     own |= {"SAMPLE_changelog.json", "SAMPLE_evidence.json", "SAMPLE_evidence.md"}
-    assert {p.name for p in first.iterdir()} == {p.name for p in third.iterdir()}
-    for path in first.iterdir():
-        assert (path.read_bytes() == (third / path.name).read_bytes()) is (path.name not in own), path.name
+    own |= {"site/release.css", "site/en/release.html", "site/fr/release.html", "site/pages.json"}
+    assert set(files_of(first)) == set(files_of(third))
+    for name, path in files_of(first).items():
+        assert (path.read_bytes() == (third / name).read_bytes()) is (name not in own), name
     assert_whole_on_disk(home, query)
     assert all(each.ok for each in verify(home)), verify(home)
     assert [as_of.past(home, night(day)).number for day in (0, 1, 2)] == [1, 2, 3]
@@ -192,7 +194,7 @@ def test_a_rollback_killed_at_any_point_leaves_one_whole_release_and_goes_on(
     assert rollback(home, 1, "cara", WHY, night(2)).number == 3
     assert (home.releases / "current").readlink() == Path("3")
     publish.collect_garbage(home)
-    assert sorted(p.name for p in home.releases.iterdir()) == ["1", "2", "3", "current"]
+    assert sorted(p.name for p in home.releases.iterdir()) == ["1", "2", "3", "current", "status"]
     assert query("select count(*) from ops.approval") == [(1,)]
     assert query("select number, count(*) from ops.restatement group by 1 order by 1") == [(2, 1), (3, 1)]
     assert all(each.ok for each in verify(home))

@@ -21,7 +21,7 @@ from cityperf.config import ROOT, Settings
 from cityperf.db import connect
 from cityperf.publish import garbage
 from cityperf.publish import swap as swapping
-from cityperf.publish.exports import BUILDING, file_sha256
+from cityperf.publish.exports import BUILDING, file_sha256, files_of
 from cityperf.publish.failpoints import POINTS
 from cityperf.publish.tables import tables
 
@@ -92,7 +92,7 @@ def assert_whole_on_disk(settings: Settings, query: Query) -> None:
     folder = (settings.releases / "current").resolve()
     listed = dict(query("select path, sha256 from ops.release_file where number = %s", (int(folder.name),)))
     assert listed
-    assert {path.name: file_sha256(path) for path in folder.iterdir()} == listed
+    assert {name: file_sha256(path) for name, path in files_of(folder).items()} == listed
 
 
 # A fixed slice; `./cityperf bench kill-points` dies at every table, file and statement on the way.
@@ -126,7 +126,7 @@ def test_a_kill_at_any_point_leaves_one_whole_release_and_the_next_run_converges
     assert (home.releases / "current").readlink() == Path("2")
     assert_whole_on_disk(home, query)
     publish.collect_garbage(home)
-    assert sorted(path.name for path in home.releases.iterdir()) == ["1", "2", "current"]
+    assert sorted(path.name for path in home.releases.iterdir()) == ["1", "2", "current", "status"]
     assert query("select count(*) from pg_namespace where nspname like 'publish%'") == [(2,)]
     assert query("select number, state from ops.release order by 1") == [(1, "released"), (2, "released")]
 
@@ -139,11 +139,11 @@ def test_killed_anywhere_the_files_equal_those_of_an_undisturbed_run(home: Setti
     for point in ("export.tables", "export.renamed", "release.recorded", "swap.renamed"):
         assert run_killed_at(home, point) == -signal.SIGKILL
     publish.release(home, NIGHT)
-    disturbed = {p.name: p.read_bytes() for p in (home.releases / "2").iterdir()}
+    disturbed = {name: p.read_bytes() for name, p in files_of(home.releases / "2").items()}
     target = home.base / "undisturbed"
     target.mkdir()
     publish.export(home, 2, target)
-    assert {p.name: p.read_bytes() for p in target.iterdir()} == disturbed
+    assert {name: p.read_bytes() for name, p in files_of(target).items()} == disturbed
 
 
 def test_readers_in_a_loop_see_no_error_and_never_two_releases_in_one_statement(home: Settings) -> None:
@@ -342,7 +342,8 @@ def test_transformer_cannot_touch_what_is_published(home: Settings) -> None:
 
 
 def test_failpoints_are_all_named_once() -> None:
-    source = "\n".join(p.read_text() for p in (ROOT / "include" / "cityperf" / "publish").glob("*.py"))
+    rooms = (ROOT / "include" / "cityperf" / room for room in ("publish", "site"))
+    source = "\n".join(path.read_text() for room in rooms for path in room.glob("*.py"))
     for point in POINTS:
         assert source.count(f'reached("{point}"') in (1, 2), point  # a rollback passes some as well
     assert len(POINTS) > 10

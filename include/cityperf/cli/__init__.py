@@ -47,6 +47,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "cityperf.cli.release:release",
         "Releases: list, show, verify, compare, approve, roll back.",
     ),
+    "site": ("cityperf.cli.site:site", "The public dashboard: build it, look at it."),
+    "screenshots": (
+        "cityperf.cli.site:screenshots",
+        "Pictures of every kind of page, both languages, three widths.",
+    ),
     "as-of": ("cityperf.cli.as_of:as_of", "What was published at a date, byte for byte."),
     "period": ("cityperf.cli.period:period", "Closed periods, and what changes in one all the same."),
     "digest": ("cityperf.cli.alerts:digest", "What needs a person, the most urgent first; --send sends it."),

@@ -131,6 +131,8 @@ def export(found: Past, target: Path) -> list[Path]:
     if any(target.iterdir()):
         raise FileExistsError(f"expected a new or empty folder, found files in {target}; name another one")
     for source in sources:
-        shutil.copyfile(source, target / source.name)
+        copy = target / source.relative_to(found.folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
     sync_folder(target)
-    return [target / source.name for source in sources]
+    return [target / source.relative_to(found.folder) for source in sources]

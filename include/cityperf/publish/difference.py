@@ -20,7 +20,7 @@ from cityperf.config import Settings
 from cityperf.db import connect
 from cityperf.errors import CityperfError
 from cityperf.publish.content import table_hash
-from cityperf.publish.exports import SAMPLE_PREFIX, file_sha256
+from cityperf.publish.exports import SAMPLE_PREFIX, file_sha256, files_of
 from cityperf.publish.tables import SESSION, Table, tables
 from cityperf.publish.tree import MANIFEST, read_manifest
 
@@ -212,9 +212,9 @@ class FolderSide:
 
     def files(self) -> Mapping[str, str]:
         return {
-            path.name: self._hashes.get(("file", path.name)) or file_sha256(path)
-            for path in sorted(self.folder.iterdir())
-            if path.name != MANIFEST
+            name: self._hashes.get(("file", name)) or file_sha256(path)
+            for name, path in files_of(self.folder).items()
+            if name != MANIFEST
         }
 
     def _parquet(self, table: str) -> Path | None:

@@ -251,7 +251,9 @@ def new_folder(settings: Settings, number: int) -> Path:
     """
     settings.releases.mkdir(parents=True, exist_ok=True)
     current = settings.releases / "current"
-    needed = SPARE + 2 * sum(path.stat().st_size for path in current.iterdir()) if current.is_dir() else SPARE
+    needed = SPARE
+    if current.is_dir():
+        needed += 2 * sum(path.stat().st_size for path in files_of(current.resolve()).values())
     free = shutil.disk_usage(settings.releases).free
     if free < needed:
         raise ExportFailed(
@@ -275,6 +277,12 @@ def link_current(settings: Settings, number: int) -> None:
     made.replace(link)
     sync_folder(settings.releases)
     reached("link.placed")
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    """Every file of a release's folder, those of its site too: path relative to the folder → path, in order."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return dict(sorted(found.items()))
 
 
 def file_sha256(path: Path) -> str:

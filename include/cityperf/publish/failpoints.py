@@ -22,6 +22,8 @@ POINTS: Final = (
     "export.first_table",
     "export.tables",
     "export.described",
+    "site.gathered",
+    "site.written",
     "export.manifest",
     "export.synced",
     "export.renamed",
@@ -42,6 +44,7 @@ POINTS: Final = (
     "garbage.folder",
     "garbage.schema",
     "garbage.done",
+    "site.status",
 )
 
 

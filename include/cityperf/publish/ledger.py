@@ -71,6 +71,9 @@ def exclusive(settings: Settings) -> Iterator[None]:
                 f"work for {PATIENCE}, in database {settings.warehouse_db}; wait for it to end and run again"
             ) from error
         yield
+        from cityperf.site.release_files import follow
+
+        follow(settings)  # what the site says of the release that is up: every holder may have changed it
 
 
 def releases(connection: Connection[Any]) -> list[Release]:

@@ -34,6 +34,7 @@ from cityperf.publish.exports import (
     build,
     entry_nodes,
     file_sha256,
+    files_of,
     link_current,
     new_folder,
     place,
@@ -150,9 +151,11 @@ def export(settings: Settings, number: int, target: Path) -> list[Written]:
         leaves = [leaf for leaf in tree.recorded(connection, number) if leaf.kind in ("code", "input")]
         leaves += tree.table_nodes(connection, live)
         connection.commit()
-        build(connection, live, load_dictionary(settings, _contracts()), notice, target, leaves)
+        dictionary = load_dictionary(settings, _contracts())
+        build(connection, live, dictionary, notice, target, leaves)
+        _site(settings, connection, notice, dictionary, LIVE, target, number, up.repeats, take=False)
     finish(settings, number, target, leaves)
-    return [Written(path.name, file_sha256(path), path.stat().st_size) for path in sorted(target.iterdir())]
+    return [Written(name, file_sha256(path), path.stat().st_size) for name, path in files_of(target).items()]
 
 
 def collect_garbage(settings: Settings) -> garbage.Collected:
@@ -259,11 +262,44 @@ def export_candidate(
         connection.commit()
         notice = Notice(number, night, settings.profile, origins)
         build(connection, candidate, dictionary, notice, building, leaves, earlier)
+        schema = next(iter(candidate.values())).schema
+        _site(settings, connection, notice, dictionary, schema, building, repeats or up, repeats)
     finish(settings, number, building, leaves)
     reached("export.synced")
     folder = place(settings, number, building)
     reached("export.renamed")
     return folder
+
+
+def _site(
+    settings: Settings,
+    connection: Connection[Any],
+    notice: Notice,
+    dictionary: Dictionary,
+    schema: str,
+    folder: Path,
+    earlier: int | None,
+    repeats: int | None = None,
+    *,
+    take: bool = True,
+) -> None:
+    """Write the public site into a release's folder. Pages whose data did not change since release `earlier` are that
+    one's files, as long as its index of pages is what was recorded; without `take` they are drawn anew, to the same
+    bytes."""
+    from cityperf.site.build import FOLDER, INDEX
+    from cityperf.site.build import build as build_site
+    from cityperf.site.model import Edition
+
+    before = settings.releases / str(earlier) / FOLDER if earlier else None
+    recorded = connection.execute(
+        "select sha256 from ops.release_file where number = %s and path = %s", (earlier, f"{FOLDER}/{INDEX}")
+    ).fetchone()
+    index = before / INDEX if before else None
+    if index is None or recorded is None or not index.exists() or file_sha256(index) != recorded[0]:
+        before = None
+    edition = Edition(notice.number, notice.night, notice.profile, _code(connection, notice.number), repeats)
+    connection.commit()
+    build_site(connection, schema, dictionary, edition, folder / FOLDER, before, take=take)
 
 
 def _files_of(settings: Settings, connection: Connection[Any], number: int, alike: frozenset[str]) -> Earlier:
@@ -274,7 +310,7 @@ def _files_of(settings: Settings, connection: Connection[Any], number: int, alik
 
 def finish(settings: Settings, number: int, folder: Path, leaves: list[tree.Node]) -> None:
     """Add the leaves of files and definitions, and write the manifest over them all."""
-    files = [tree.Node("file", path.name, file_sha256(path)) for path in sorted(folder.iterdir())]
+    files = [tree.Node("file", name, file_sha256(path)) for name, path in files_of(folder).items()]
     nodes = [*leaves, *files, *tree.definition_nodes(tree.read_definitions(folder))]
     tree.write_manifest(folder, number, settings.profile, nodes)
     sync_folder(folder)
@@ -295,8 +331,8 @@ def record(
     connection.cursor().executemany(
         "insert into ops.release_file (number, path, sha256, bytes) values (%s, %s, %s, %s)",
         [
-            (number, path.name, known.get(path.name) or file_sha256(path), path.stat().st_size)
-            for path in sorted(folder.iterdir())
+            (number, name, known.get(name) or file_sha256(path), path.stat().st_size)
+            for name, path in files_of(folder).items()
         ],
     )
     reached("record.files")

@@ -13,7 +13,7 @@ from cityperf.db import connect
 from cityperf.errors import CityperfError
 from cityperf.landing import intact
 from cityperf.publish import garbage, ledger, tree
-from cityperf.publish.exports import file_sha256
+from cityperf.publish.exports import file_sha256, files_of
 from cityperf.publish.swap import LIVE
 from cityperf.publish.tables import tables
 
@@ -83,8 +83,7 @@ def altered_files(settings: Settings, connection: Connection[Any], number: int) 
             "select path, sha256 from ops.release_file where number = %s", (number,)
         ).fetchall()
     )
-    there = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
-    found = {name: file_sha256(path) for name, path in there.items()}
+    found = {name: file_sha256(path) for name, path in files_of(folder).items()}
     return list(_compare("file", recorded, found))
 
 

@@ -1,0 +1,83 @@
+"""The public site as part of a release: verified with it, taken over where nothing changed, told what became of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cityperf import publish
+from cityperf.config import Settings
+from cityperf.publish.exports import files_of
+from cityperf.publish.rollback import rollback
+from cityperf.publish.verify import verify
+from cityperf.site.rebuild import rebuild
+
+from tests.integration.candidate import build_candidate, sound_rows, write_manifest
+from tests.integration.trust import approvers_are, night, put_up
+
+pytestmark = pytest.mark.fault
+
+
+@pytest.fixture
+def home(clean_warehouse: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    write_manifest(clean_warehouse)
+    approvers_are(monkeypatch, tmp_path)
+    return clean_warehouse
+
+
+def said_of(home: Settings, number: int) -> str:
+    return (home.releases / "status" / f"{number}.css").read_text()
+
+
+def test_what_becomes_of_a_release_is_told_without_touching_its_bytes(home: Settings, tmp_path: Path) -> None:
+    put_up(home)
+    site = home.releases / "1" / "site"
+    page = (site / "en" / "kpi" / "2.05.html").read_text()
+    assert "<h1>2.05</h1>" in page and "SAMPLE" in page and "./cityperf release verify 1" in page
+    assert '@import url("../../status/1.css")' in (site / "release.css").read_text()
+    assert ".notice" not in said_of(home, 1)
+
+    number = publish.open_candidate(home, night(1))
+    build_candidate(home, number, night=night(1), marker=1)
+    assert publish.hold(home, night(1), 'a check failed: "} body{display:none}').status == "held"
+    assert ".notice.stale{display:block}" in said_of(home, 1)
+    assert said_of(home, 1).count("{") == 2  # the reason stayed inside its string
+    assert all(verdict.ok for verdict in verify(home))
+
+    put_up(home, days=2, marker=2)
+    assert ".notice.replaced{display:block}" in said_of(home, 1)
+    up = int((home.releases / "current").readlink().name)
+    assert ".notice" not in said_of(home, up)
+    again = rollback(home, 1, "cara", "the source was wrong", night(3)).number
+    assert ".notice.repeated{display:block}" in said_of(home, again)
+    assert ".notice.replaced{display:block}" in said_of(home, up)
+    assert all(verdict.ok for verdict in verify(home)), verify(home)
+
+    rebuild(home, tmp_path / "again")
+    made = files_of(home.releases / str(again) / "site")
+    assert {name: path.read_bytes() for name, path in files_of(tmp_path / "again").items()} == {
+        name: path.read_bytes() for name, path in made.items()
+    }
+
+
+def test_only_pages_whose_data_changed_are_new_and_an_altered_one_is_found(home: Settings) -> None:
+    put_up(home)
+    before = sound_rows(1)
+    changed = [
+        {**row, "name_en": "Riders"} if row["kpi_id"] == "2.05" else row for row in before["scorecard"]
+    ]
+    put_up(home, days=1, scorecard=changed, provenance=before["provenance"])
+    first, second = (home.releases / str(number) / "site" for number in (1, 2))
+
+    def same(path: str) -> bool:
+        return (first / path).stat().st_ino == (second / path).stat().st_ino
+
+    assert same("en/kpi/1.02.html") and same("fr/kpi/1.02.html")
+    assert not same("en/kpi/2.05.html") and not same("en/release.html")
+    assert "since release 1" in (second / "en" / "kpi" / "1.02.html").read_text()
+    assert "since release 2" in (second / "en" / "kpi" / "2.05.html").read_text()
+
+    victim = second / "en" / "kpi" / "2.05.html"
+    victim.write_text(victim.read_text().replace("Riders", "Riderz"))
+    found = [finding.node for verdict in verify(home, 2) for finding in verdict.findings]
+    assert found == ["file site/en/kpi/2.05.html"]
