@@ -1,0 +1,1 @@
+"""The public dashboard: static pages written from a release's published tables."""

@@ -1,0 +1,187 @@
+"""What a KPI's latest figure says, as sentences: its level, whether it is a signal, what its target asks.
+
+The marts decide (variation, special cause, assurance); nothing here computes a rule again. The sentences name no cause.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from cityperf.site.words import Lang, Number, change, figure, has, numeral, period, period_in, period_of, text
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The latest point of one KPI and area, as `kpi_assessment`, `kpi_comparison` and the chart's points give it.
+
+    Figures are in the KPI's unit (shares are fractions). `high` says on which side of the mean the point lies, for a
+    rise or fall which way it goes; `run` counts the points, ending with the latest, that the special cause speaks of.
+    """
+
+    period_start: date
+    period_grain: str
+    unit: str
+    decimals: int
+    value: Number | None
+    variation: str = "not_suitable"
+    special_cause: str | None = None
+    high: bool = True
+    run: int = 7
+    is_trial: bool = False
+    signal_basis: str = "value"
+    phase_points: int = 0
+    mean: Number | None = None
+    lower_limit: Number | None = None
+    upper_limit: Number | None = None
+    assurance: str = "no_target"
+    target_low: Number | None = None
+    target_high: Number | None = None
+    reason: str | None = None  # why the KPI is not suitable for signals, in the language asked for
+
+
+def state_group(variation: str | None) -> str:
+    """One of the five marks that a variation is counted and drawn under: improvement, concern, changed, common_cause,
+    not_assessed."""
+    if variation in ("neutral_high", "neutral_low"):
+        return "changed"
+    return variation if variation in ("improvement", "concern", "common_cause") else "not_assessed"
+
+
+def target_state(trend: str | None, target_type: str | None, *, inside: bool | None = None) -> str:
+    """The key of the word about a target (`above`, `below`, `within`, `near`, `none`) from the marts' comparison with
+    it: `trend` is up, down or stable; for a range `inside` says whether the figure lies in it."""
+    if target_type is None or trend is None:
+        return "none"
+    if target_type == "range" and inside:
+        return "within"
+    return {"up": "above", "down": "below"}.get(trend, "near")
+
+
+def status_word(status: str | None, trend: str | None) -> str:
+    """The key of a comparison's word: a movement without a better direction is named by its way only."""
+    if status == "neutral":
+        return {"up": "higher", "down": "lower"}.get(trend or "", "stable")
+    return status if status in ("favourable", "unfavourable", "stable") else "no_comparison"
+
+
+def level(reading: Reading, lang: Lang) -> str:
+    """`In September 2026, the figure is 84.1%.`"""
+    if reading.value is None:
+        return text("level.none", lang)
+    at = period_in(reading.period_start, reading.period_grain, lang)
+    return text("level.is", lang, in_period=at, value=_figure(reading, reading.value, lang))
+
+
+def movement(reading: Reading, moved: Number, change_unit: str, base: date, lang: Lang) -> str:
+    """`September 2026 is 1.2 points lower than August 2026. That is within the usual variation.`
+
+    `moved` is in `change_unit` (`pp` or `percent`), as the marts give it. The second sentence stands only where the
+    latest point is no signal.
+    """
+    key = "same" if moved == 0 else "higher" if moved > 0 else "lower"
+    said = text(
+        f"moved.{key}",
+        lang,
+        this=period_of(reading.period_start, reading.period_grain, lang),
+        amount=change(abs(moved), change_unit, lang, signed=False),
+        base=period_of(base, reading.period_grain, lang),
+    )
+    if reading.variation == "common_cause":
+        said += " " + text("sentence.common_cause_moved", lang)
+    return said
+
+
+def signal(reading: Reading, lang: Lang) -> str:
+    """What the chart says about the latest point, in two or three sentences."""
+    if reading.variation == "not_suitable":
+        if reading.reason:
+            return text("sentence.not_suitable", lang, reason=reading.reason)
+        return text("sentence.not_suitable_plain", lang)
+    if reading.variation == "too_few_points":
+        return text("sentence.too_few_points", lang)
+    said = [_pattern(reading, lang), *([_conclusion(reading, lang)] if reading.special_cause else [])]
+    if reading.signal_basis == "same_season":
+        said.append(text("sentence.seasonal", lang))
+    if reading.is_trial:
+        said.append(text("sentence.trial", lang, count=reading.phase_points))
+    return " ".join(said)
+
+
+def _pattern(reading: Reading, lang: Lang) -> str:
+    if reading.special_cause is None:
+        return text(
+            "sentence.common_cause",
+            lang,
+            value=_figure(reading, reading.value, lang),
+            mean=_figure(reading, reading.mean, lang),
+        )
+    limit = reading.upper_limit if reading.high else reading.lower_limit
+    grain = f"grain.{reading.period_grain}"
+    return text(
+        f"sentence.{reading.special_cause}.{_side(reading)}",
+        lang,
+        last=_last(reading, lang),
+        all=text(f"{grain}.all", lang),
+        each=text(f"{grain}.each", lang),
+        before=text(f"{grain}.before", lang),
+        this=period_of(reading.period_start, reading.period_grain, lang),
+        mean=_figure(reading, reading.mean, lang),
+        limit=_figure(reading, limit, lang),
+    )
+
+
+def _conclusion(reading: Reading, lang: Lang) -> str:
+    kind = reading.variation if has(f"sentence.{reading.variation}") else "neutral"
+    return text(f"sentence.{kind}", lang)
+
+
+def target(reading: Reading, lang: Lang) -> str:
+    """What the target asks, and whether the usual range lies on its good side, on its bad side or around it."""
+    if reading.assurance == "no_target":
+        return text("target_sentence.no_target", lang)
+    grain = f"grain.{reading.period_grain}"
+    return text(
+        f"target_sentence.{reading.assurance}",
+        lang,
+        target=target_figure(reading, lang),
+        low=_figure(reading, reading.lower_limit, lang),
+        high=_figure(reading, reading.upper_limit, lang),
+        **{name: text(f"{grain}.{name}", lang) for name in ("some", "others", "every", "none")},
+    )
+
+
+def target_figure(reading: Reading, lang: Lang) -> str:
+    """The target as a figure: `85.0%`, or `75.0% to 85.0%` where it is a range."""
+    low, high = reading.target_low, reading.target_high
+    if low is None or high is None or low == high:
+        return _figure(reading, high if low is None else low, lang)
+    low_text, high_text = (_figure(reading, end, lang) for end in (low, high))
+    return text("target_sentence.range", lang, low=low_text, high=high_text)
+
+
+def finding(reading: Reading, lang: Lang) -> str:
+    """The heading over the chart: `Improving: the last eight months are above the mean`."""
+    if reading.special_cause is None or reading.variation in ("not_suitable", "too_few_points"):
+        return text(f"finding.{reading.variation}", lang)
+    last = _last(reading, lang)
+    return text(
+        f"finding.{reading.special_cause}.{_side(reading)}",
+        lang,
+        state=text(f"signal_group.{state_group(reading.variation)}", lang),
+        last=last[:1].lower() + last[1:],
+        period=period(reading.period_start, reading.period_grain, lang),
+    )
+
+
+def _side(reading: Reading) -> str:
+    return "high" if reading.high else "low"
+
+
+def _last(reading: Reading, lang: Lang) -> str:
+    run = 3 if reading.special_cause == "two_of_three_near_limit" else reading.run
+    return text(f"grain.{reading.period_grain}.last", lang, number=numeral(run, lang))
+
+
+def _figure(reading: Reading, value: Number | None, lang: Lang) -> str:
+    return figure(value, reading.unit, reading.decimals, lang)
