@@ -84,7 +84,7 @@ def movement(reading: Reading, moved: Number, change_unit: str, base: date, lang
         f"moved.{key}",
         lang,
         this=period_of(reading.period_start, reading.period_grain, lang),
-        amount=change(abs(moved), change_unit, lang, signed=False),
+        amount=change(-moved if moved < 0 else moved, change_unit, lang, signed=False),
         base=period_of(base, reading.period_grain, lang),
     )
     if reading.variation == "common_cause":
