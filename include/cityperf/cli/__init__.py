@@ -39,6 +39,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Held rows and files: list, show, release, discard.",
     ),
     "kpi": ("cityperf.cli.kpi:kpi", "Indicators: list, show, trace to the source file, check, add, card."),
+    "explain": (
+        "cityperf.cli.explain:explain",
+        "What a KPI did, and whether it is signal or noise, in a paragraph.",
+    ),
     "edition": (
         "cityperf.cli.edition:edition",
         "Editions of the Corporate Performance Report, and what was restated since.",

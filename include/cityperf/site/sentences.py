@@ -7,8 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
-from cityperf.site.words import Lang, Number, change, figure, has, numeral, period, period_in, period_of, text
+from cityperf.site.words import (
+    Lang,
+    Number,
+    change,
+    figure,
+    has,
+    numeral,
+    period,
+    period_in,
+    period_of,
+    points,
+    text,
+)
 
 
 @dataclass(frozen=True)
@@ -87,7 +100,8 @@ def movement(reading: Reading, moved: Number, change_unit: str, base: date, lang
         amount=change(-moved if moved < 0 else moved, change_unit, lang, signed=False),
         base=period_of(base, reading.period_grain, lang),
     )
-    if reading.variation == "common_cause":
+    # A seasonal chart judges the difference from a year before, so it says nothing of this movement.
+    if reading.variation == "common_cause" and reading.signal_basis != "same_season":
         said += " " + text("sentence.common_cause_moved", lang)
     return said
 
@@ -109,26 +123,31 @@ def signal(reading: Reading, lang: Lang) -> str:
 
 
 def _pattern(reading: Reading, lang: Lang) -> str:
+    # The points of a seasonal chart are differences from a year before; its sentences must not speak of the figure.
+    sentence = "seasonal" if reading.signal_basis == "same_season" else "sentence"
+    mean = _charted(reading, reading.mean, lang)
     if reading.special_cause is None:
-        return text(
-            "sentence.common_cause",
-            lang,
-            value=_figure(reading, reading.value, lang),
-            mean=_figure(reading, reading.mean, lang),
-        )
+        return text(f"{sentence}.common_cause", lang, value=_figure(reading, reading.value, lang), mean=mean)
     limit = reading.upper_limit if reading.high else reading.lower_limit
     grain = f"grain.{reading.period_grain}"
     return text(
-        f"sentence.{reading.special_cause}.{_side(reading)}",
+        f"{sentence}.{reading.special_cause}.{_side(reading)}",
         lang,
         last=_last(reading, lang),
         all=text(f"{grain}.all", lang),
         each=text(f"{grain}.each", lang),
         before=text(f"{grain}.before", lang),
         this=period_of(reading.period_start, reading.period_grain, lang),
-        mean=_figure(reading, reading.mean, lang),
-        limit=_figure(reading, limit, lang),
+        mean=mean,
+        limit=_charted(reading, limit, lang),
     )
+
+
+def _charted(reading: Reading, value: Number | None, lang: Lang) -> str:
+    """A mean or limit; that of differences between shares is in percentage points."""
+    if reading.signal_basis == "same_season" and reading.unit == "percent" and value is not None:
+        return points(Decimal(str(value)) * 100, reading.decimals, lang)
+    return _figure(reading, value, lang)
 
 
 def _conclusion(reading: Reading, lang: Lang) -> str:

@@ -258,7 +258,8 @@ def _category(count: Decimal, lang: Lang) -> str:
 
 @cache
 def _words() -> dict[str, Word]:
-    return read(WORDS)
+    """The words of every file beside words.yml: pages of one room may keep theirs in a file of their own."""
+    return {key: word for path in sorted(WORDS.parent.glob("*.yml")) for key, word in read(path).items()}
 
 
 def read(path: Path) -> dict[str, Word]:
