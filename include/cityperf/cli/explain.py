@@ -13,7 +13,7 @@ import click
 from cityperf.cli import profile_option, settings
 
 
-@click.command(epilog="Example: ./cityperf explain 2.05 --lang fr")
+@click.command()
 @click.argument("kpi_id", metavar="ID")
 @profile_option
 @click.option("--lang", type=click.Choice(("en", "fr")), default="en", show_default=True)
