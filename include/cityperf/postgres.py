@@ -36,6 +36,9 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 MINIMUM_MAJOR: Final = 15
 MINIMUM_FREE_BYTES: Final = 1 * 1024**3  # a full disk makes PostgreSQL panic: refuse before, not after
 START_ATTEMPTS: Final = 5
+READERS: Final = (
+    40  # BI connections at a time; the rest of max_connections is the night's, whatever a dashboard opens
+)
 SCRAM_ITERATIONS_SINCE: Final = 16  # major version of PostgreSQL
 _LOCK_KEY: Final = 0x63697479  # 'city': serialises role making and migrations of everyone on one server
 
@@ -657,6 +660,9 @@ def _set_role_defaults(connection: Connection) -> None:
             "search_path": "publish",
         },
     }
+    limit = connection.execute("select rolconnlimit from pg_roles where rolname = 'bi_reader'").fetchone()
+    if limit and limit[0] == -1:  # an administrator's own limit stays
+        connection.execute(sql.SQL("alter role bi_reader connection limit {}").format(sql.Literal(READERS)))
     for role, options in wanted.items():
         row = connection.execute(
             "select setconfig from pg_db_role_setting join pg_roles on setrole = pg_roles.oid "

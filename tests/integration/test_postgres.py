@@ -253,6 +253,28 @@ def refused(settings: Settings, role: Role, statement: str) -> bool:
     return False
 
 
+def test_a_bi_reader_sees_two_schemas_for_a_minute_a_query_and_leaves_connections_to_the_night(
+    warehouse: Settings,
+) -> None:
+    with connect(warehouse, "bi_reader") as connection:
+        seen = connection.execute(
+            "select nspname from pg_namespace where nspname !~ '^pg_' "
+            "and nspname not in ('information_schema', 'public') and has_schema_privilege(oid, 'usage') order by 1"
+        ).fetchall()
+        assert seen == [("as_of",), ("publish",)]  # as_of holds functions on what publish held
+        assert connection.execute(
+            "select current_setting('statement_timeout'), current_setting('default_transaction_read_only'), "
+            "(select rolconnlimit from pg_roles where rolname = current_user)"
+        ).fetchone() == ("1min", "on", postgres.READERS)
+    with (
+        contextlib.ExitStack() as readers,
+        pytest.raises(psycopg.OperationalError, match="too many connections"),
+    ):
+        for _ in range(postgres.READERS + 1):
+            readers.enter_context(connect(warehouse, "bi_reader"))
+    connect(warehouse, "publisher").close()
+
+
 def test_a_bi_reader_reads_publish_and_nothing_else(warehouse: Settings) -> None:
     for statement in (
         "select * from ops.night",

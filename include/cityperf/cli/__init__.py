@@ -39,6 +39,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Held rows and files: list, show, release, discard.",
     ),
     "kpi": ("cityperf.cli.kpi:kpi", "Indicators: list, show, trace to the source file, check, add, card."),
+    "explain": (
+        "cityperf.cli.explain:explain",
+        "What a KPI did, and whether it is signal or noise, in a paragraph.",
+    ),
     "edition": (
         "cityperf.cli.edition:edition",
         "Editions of the Corporate Performance Report, and what was restated since.",
@@ -71,6 +75,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "A psql session on the warehouse (as bi_reader unless told otherwise).",
     ),
     "dsn": ("cityperf.cli.stack:dsn", "The connection URL of a role, for BI tools."),
+    "completion": (
+        "cityperf.cli.completion:completion",
+        "What makes a shell complete commands and options: bash, zsh or fish.",
+    ),
     "schedule": ("cityperf.cli.stack:schedule", "Keep the stack up across restarts: systemd or cron."),
     "test": ("cityperf.cli.test:test", "Run the tests (arguments go to pytest)."),
     "bench": ("cityperf.cli.bench:bench", "Measure a figure on this machine, such as `bench load`."),
@@ -96,7 +104,9 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(module), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}:{attribute} is not a click command")
-        return command
+        from cityperf.cli.examples import with_examples
+
+        return with_examples(command, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -78,7 +78,7 @@ def trace(
     with connect(settings, "bi_reader") as reader:
         kpi = _one(reader, "select * from publish.kpi where kpi_id = %s", (kpi_id,))
         if kpi is None:
-            raise NotPublished(_no_such_kpi(reader, kpi_id))
+            raise NotPublished(no_such_kpi(reader, kpi_id))
         release = _one(reader, "select * from publish.release order by number desc limit 1") or {}
         vintages = _all(
             reader,
@@ -135,7 +135,8 @@ def _one(connection: Connection[Any], query: str, arguments: Any = None) -> dict
     return next(iter(_all(connection, query, arguments)), None)
 
 
-def _no_such_kpi(connection: Connection[Any], kpi_id: str) -> str:
+def no_such_kpi(connection: Connection[Any], kpi_id: str) -> str:
+    """What to say to somebody who asks for a KPI that is not published: the ids near it, else where they are listed."""
     near = _all(
         connection,
         "select kpi_id from publish.kpi where kpi_id like %s or kpi_id ilike %s order by kpi_id limit 5",

@@ -99,7 +99,8 @@ def movement(reading: Reading, moved: Number, change_unit: str, base: date, lang
         amount=change(-moved if moved < 0 else moved, change_unit, lang, signed=False),
         base=period_of(base, reading.period_grain, lang),
     )
-    if reading.variation == "common_cause":
+    # A seasonal chart judges the difference from a year before, so it says nothing of this movement.
+    if reading.variation == "common_cause" and reading.signal_basis != "same_season":
         said += " " + text("sentence.common_cause_moved", lang)
     return said
 
@@ -121,24 +122,22 @@ def signal(reading: Reading, lang: Lang) -> str:
 
 
 def _pattern(reading: Reading, lang: Lang) -> str:
+    # The points of a seasonal chart are differences from a year before; its sentences must not speak of the figure.
+    sentence = "seasonal" if reading.signal_basis == "same_season" else "sentence"
+    mean = _charted(reading, reading.mean, lang)
     if reading.special_cause is None:
-        return text(
-            "sentence.common_cause_seasonal" if _is_seasonal(reading) else "sentence.common_cause",
-            lang,
-            value=_figure(reading, reading.value, lang),
-            mean=_charted(reading, reading.mean, lang),
-        )
+        return text(f"{sentence}.common_cause", lang, value=_figure(reading, reading.value, lang), mean=mean)
     limit = reading.upper_limit if reading.high else reading.lower_limit
     grain = f"grain.{reading.period_grain}"
     return text(
-        f"sentence.{reading.special_cause}.{_side(reading)}",
+        f"{sentence}.{reading.special_cause}.{_side(reading)}",
         lang,
         last=_last(reading, lang),
         all=text(f"{grain}.all", lang),
         each=text(f"{grain}.each", lang),
         before=text(f"{grain}.before", lang),
         this=period_of(reading.period_start, reading.period_grain, lang),
-        mean=_charted(reading, reading.mean, lang),
+        mean=mean,
         limit=_charted(reading, limit, lang),
     )
 
