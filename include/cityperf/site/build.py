@@ -42,7 +42,7 @@ TOGETHER: Final = (
     16  # pages handed to a worker at a time: both languages of a KPI, so that its charts are drawn once
 )
 FEW: Final = 100  # up to so many pages are drawn here: starting workers would take longer
-LIBRARIES: Final = ("altair", "babel", "jinja2", "markupsafe", "typst", "python-docx", "vl-convert-python")
+LIBRARIES: Final = ("altair", "babel", "feedgen", "jinja2", "markupsafe", "vl-convert-python")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ these two folders, these headers and nothing else.
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,9 @@ HEADERS: Final = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "cache-control": "no-cache",  # by ETag: a new release is seen at once
 }
+
+
+mimetypes.add_type("application/atom+xml", ".atom")
 
 
 def app(site: Path, status: Path) -> Starlette:
