@@ -15,7 +15,9 @@ from lxml import etree
 ATOM = {"a": "http://www.w3.org/2005/Atom"}
 KPI: dict[str, Any] = {
     "kpi_id": "CS-01", "name_en": "Calls answered in time", "name_fr": "Appels pris à temps",
-    "dimension": "customer_service", "unit": "percent", "decimals": 1, "period_grain": "month", "period_start": date(2026, 9, 1), "value": Decimal("0.841"),
+    "dimension": "customer_service",
+    "unit": "percent", "decimals": 1, "period_grain": "month", "period_start": date(2026, 9, 1),
+    "value": Decimal("0.841"),
     "vintage": date(2026, 10, 15), "variation": "improvement", "special_cause": "outside_limits", "is_target_met": False,
     "target_value": Decimal("0.85"),
     "restated": [
