@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cityperf.errors import CityperfError
-from cityperf.site import measures
+from cityperf.site import build, measures
 from cityperf.site.build import key_of, read_index
 from cityperf.site.model import Groups, Page
 from cityperf.site.pages.kpis import slug
@@ -80,3 +83,22 @@ def test_every_answer_has_the_strict_policy_and_nothing_outside_the_site_is_serv
         assert answer.headers["x-content-type-options"] == "nosniff"
     assert client.get("/%2e%2e/%2e%2e/secret").status_code == 404
     assert client.get("/", headers={"accept-language": "fr-CA"}).headers["location"] == "/fr/index.html"
+
+
+def _in_a_daemon(answer: Any) -> None:
+    """As in a task of a Celery worker: a forked process that counts as a daemon."""
+    from concurrent.futures import ProcessPoolExecutor
+
+    build.allow_children()
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        answer.send(pool.submit(os.getpid).result(60))
+
+
+def test_pages_are_drawn_by_processes_of_a_task_that_counts_as_a_daemon() -> None:
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    task = context.Process(target=_in_a_daemon, args=(there,), daemon=True)
+    task.start()
+    assert here.poll(60), "no process could be started"
+    assert here.recv() not in (task.pid, os.getpid())
+    task.join(60)

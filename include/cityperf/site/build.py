@@ -234,11 +234,17 @@ class _Studio:
             self.written.update(draw(self._waiting, self._folder, self._sample))
         else:
             if self._pool is None:
+                allow_children()
                 self._pool = ProcessPoolExecutor(self._workers, multiprocessing.get_context("spawn"))
             for start in range(0, len(self._waiting), TOGETHER):
                 some = self._waiting[start : start + TOGETHER]
                 self._running.append(self._pool.submit(draw, some, self._folder, self._sample))
         self._waiting = []
+
+
+def allow_children() -> None:
+    """A Celery worker's tasks count as daemons, which may not start processes. Ours end before the task does."""
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # its setter refuses
 
 
 def draw(pages: Iterable[tuple[Page, int]], folder: Path, sample: bool) -> dict[str, str]:
