@@ -182,3 +182,12 @@ def test_a_seasonal_chart_speaks_of_differences() -> None:
     assert "within the usual variation around a mean difference of \u22121.2 points" in said
     assert words.difference(-120, "cad", 0, "fr") == "\u2212120\u00a0$"
     assert words.difference(3, "days", 0, "en") == "+3\u00a0days"
+
+
+def test_a_plural_follows_the_count_as_written_whatever_was_asked_before() -> None:
+    """1 and 1.0 are one key of a mapping and two forms in English: pages came out otherwise in another order."""
+    for first, second in ((Decimal("1.0"), 1), (1, Decimal("1.0"))):
+        words._category.cache_clear()
+        said = {str(count): words.text("kpi.files", "en", count=count) for count in (first, second)}
+        assert said["1"] == "The file behind the figures"
+        assert said["1.0"] != said["1"]

@@ -243,7 +243,7 @@ def text(key: str, lang: Lang, /, **values: str | int | Decimal | float) -> str:
     word = _words().get(key)
     if word is None:
         raise CityperfError(f"expected a key of {WORDS.name}, found {key!r}; add it there in both languages")
-    category = _category(Decimal(str(values["count"])), lang) if "count" in values else "other"
+    category = _category(str(values["count"]), lang) if "count" in values else "other"
     template = word.form(lang, category)
     if "{" not in template:
         return template
@@ -262,9 +262,10 @@ def has(key: str) -> bool:
 
 
 @lru_cache(maxsize=2_000)
-def _category(count: Decimal, lang: Lang) -> str:
+def _category(count: str, lang: Lang) -> str:
+    # Kept by the text: 1 and 1.0 are equal as numbers and differ here.
     # CLDR gives English 1.0 the form "other" for its visible decimal, which is right: "1.0 points".
-    return Locale(lang).plural_form(count)
+    return Locale(lang).plural_form(Decimal(count))
 
 
 @cache
