@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from cityperf.site import browser
@@ -41,6 +42,19 @@ def page() -> Iterator[Any]:
 
 def test_every_kind_of_page_is_there(kinds: dict[str, str]) -> None:
     assert set(kinds) >= KINDS
+
+
+def test_every_link_within_the_site_leads_to_a_file(released: Released) -> None:
+    site = (released.home.base / "releases" / "current" / "site").resolve()
+    lost = set()
+    for path in site.rglob("*.html"):
+        for link in re.findall(r'(?:href|src)="([^"]+)"', path.read_text("utf-8")):
+            if "://" in link or link.startswith(("#", "mailto:")):
+                continue
+            target = (path.parent / unquote(link.split("#")[0].split("?")[0])).resolve()
+            if not target.is_file():
+                lost.add((path.relative_to(site).as_posix(), link))
+    assert not lost, sorted(lost)[:10]
 
 
 def test_axe_finds_nothing_on_any_kind_of_page(address: str, kinds: dict[str, str], page: Any) -> None:

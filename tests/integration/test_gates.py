@@ -39,6 +39,9 @@ from tests.integration.candidate import (
 Query = Callable[..., list[tuple[Any, ...]]]
 
 
+BEFORE = NIGHT - timedelta(days=30)  # of the deliveries that one of NIGHT is held against
+
+
 # -- landing
 # --------------------------------------------------------------------------------------------------
 def batch(
@@ -202,11 +205,49 @@ def test_a_delivery_much_smaller_than_the_one_before_warns(clean_warehouse: Sett
     contract = load_contracts()["dashboard_targets"]
     rows = [{"measure_id": str(n), "year": "2019", "period": "1", "target": "1"} for n in range(100)]
     _, first = batch(clean_warehouse, contract, rows)
-    query("update ops.batch set state = 'loaded', rows_loaded = 100 where batch_id = %s", (first,))
+    query(
+        "update ops.batch set state = 'loaded', rows_loaded = 100, night = %s where batch_id = %s",
+        (BEFORE, first),
+    )
     assert check(clean_warehouse, "dashboard_targets", rows[:90])["row_count"].status == "pass"
     small = check(clean_warehouse, "dashboard_targets", rows[:50])["row_count"]
     assert (small.status, small.severity) == ("warn", "warn")
-    assert f"the delivery of {NIGHT}: 100" in small.message
+    assert f"the delivery of {BEFORE}: 100" in small.message
+
+
+def test_files_of_one_night_are_not_held_against_one_another(clean_warehouse: Settings, query: Query) -> None:
+    """A first load brings files of many years at once; none of them is the past of another."""
+    contract = load_contracts()["service_requests_311"]
+    row = {"creation_date": "2022-01-02 10:00:00", "status": "Closed"}
+    _, year = batch(clean_warehouse, contract, [row], ["2022"])
+    query(
+        "update ops.batch set state = 'loaded', rows_loaded = 100, periods = '{2022}' where batch_id = %s",
+        (year,),
+    )
+    tonight = check(clean_warehouse, "service_requests_311", [row] * 10, ["2023"] * 10)
+    assert not {"row_count", "shape_as_before", "same_unit"} & set(tonight)
+    query("update ops.batch set night = %s where batch_id = %s", (BEFORE, year))
+    later = check(clean_warehouse, "service_requests_311", [row] * 10, ["2023"] * 10)
+    assert later["row_count"].status == "warn"
+    assert "shape_as_before" in later
+
+
+def test_a_delivery_whose_periods_were_replaced_since_counts_with_all_that_it_brought(
+    clean_warehouse: Settings, query: Query
+) -> None:
+    """The yearly workbook takes eleven months over from the file before it; that file's rows were those of twelve."""
+    contract = load_contracts()["ttc_subway_delays"]
+    _, year = batch(clean_warehouse, contract, [{"date": "2023-01-01"}], ["2023-01"])
+    query(
+        "update ops.batch set state = 'loaded', rows_loaded = 1200, periods = '{2023-12}', periods_in = %s, night = %s "
+        "where batch_id = %s",
+        ([f"2023-{n:02d}" for n in range(1, 13)], BEFORE, year),
+    )
+    query("update ops.landed_file set name = 'another.csv'")
+    rows = [{"date": "2024-01-01", "min_delay": "5", "time": "01:00"}] * 100
+    count = check(clean_warehouse, "ttc_subway_delays", rows, ["2024-01"] * 100)["row_count"]
+    assert count.status == "pass"
+    assert "1 periods at the average of 12 earlier ones: 100" in count.expected
 
 
 def test_a_month_is_compared_with_months_and_not_with_the_whole_year_before_it(
@@ -216,8 +257,8 @@ def test_a_month_is_compared_with_months_and_not_with_the_whole_year_before_it(
     _, year = batch(clean_warehouse, contract, [{"date": "2023-01-01"}], ["2023-01"])
     months = [f"2023-{n:02d}" for n in range(1, 13)]
     query(
-        "update ops.batch set state = 'loaded', rows_loaded = 1200, periods = %s where batch_id = %s",
-        (months, year),
+        "update ops.batch set state = 'loaded', rows_loaded = 1200, periods = %s, night = %s where batch_id = %s",
+        (months, BEFORE, year),
     )
     rows = [{"date": "2024-01-01", "min_delay": "5", "time": "01:00"}] * 100
     assert check(clean_warehouse, "ttc_subway_delays", rows, ["2024-01"] * 100)["row_count"].status == "pass"
@@ -233,8 +274,8 @@ def test_a_year_that_still_fills_is_not_held_against_whole_years_but_an_ended_on
     row = {"creation_date": "2024-01-02 10:00:00", "status": "Closed"}
     _, whole = batch(clean_warehouse, contract, [row], ["2022"])
     query(
-        "update ops.batch set state = 'loaded', rows_loaded = 100, periods = '{2022}' where batch_id = %s",
-        (whole,),
+        "update ops.batch set state = 'loaded', rows_loaded = 100, periods = '{2022}', night = %s where batch_id = %s",
+        (BEFORE, whole),
     )
     young = check(clean_warehouse, "service_requests_311", [row] * 10, ["2024"] * 10)["row_count"]
     assert (young.status, young.expected) == (
@@ -251,8 +292,8 @@ def test_a_year_that_still_fills_is_not_held_against_whole_years_but_an_ended_on
     )
     _, filling = batch(clean_warehouse, contract, [row], ["2024"])
     query(
-        "update ops.batch set state = 'loaded', rows_loaded = 10, periods = '{2024}' where batch_id = %s",
-        (filling,),
+        "update ops.batch set state = 'loaded', rows_loaded = 10, periods = '{2024}', night = %s where batch_id = %s",
+        (BEFORE, filling),
     )
     grown = check(clean_warehouse, "service_requests_311", [row] * 60, ["2024"] * 60)["row_count"]
     assert grown.status == "pass", "six times the rows of a delivery from within the year"

@@ -344,15 +344,19 @@ def _control_total(total: ControlTotal, owner: str) -> Rule:
 def _earlier(
     connection: Connection[Any], contract: Contract, night: date, schema: str, table: str, batch_id: int
 ) -> Earlier | None:
-    """What a comparable delivery held. None for the first one."""
+    """What a comparable delivery of an earlier night held. None for a data set's first night.
+
+    Files of one night arrive in no order that means anything: the first night brings ten years at once, and last
+    year's workbook is no past of this year's.
+    """
     if contract.partition is None:
         row = connection.execute(
             "select b.rows_loaded, b.night, b.file_id from ops.batch as b join ops.landed_file as f using (file_id) "
-            "where b.dataset = %s and b.batch_id < %s and b.state in ('loaded', 'superseded') and "
+            "where b.dataset = %s and b.batch_id < %s and b.night < %s and b.state in ('loaded', 'superseded') and "
             "b.rows_loaded > 0 "
             "and f.name = (select f2.name from ops.batch as b2 join ops.landed_file as f2 using (file_id) "
             "where b2.batch_id = %s) order by b.batch_id desc limit 1",
-            (contract.dataset, batch_id, batch_id),
+            (contract.dataset, batch_id, night, batch_id),
         ).fetchone()
         if row is None:
             return None
@@ -365,14 +369,14 @@ def _earlier(
             sql.SQL("select distinct _period from {} order by 1").format(sql.Identifier(schema, table))
         )
     ]
-    stood = _stood(connection, contract, batch_id)
-    mean, averaged, known_periods = _mean_of_ended(connection, contract, batch_id)
+    # A delivery's `periods` shrink when a later one replaces them; its rows remain those of all that it brought.
+    stood = _stood(connection, contract, night, batch_id)
+    mean, averaged, known_periods = _mean_of_ended(connection, contract, night, batch_id)
     same = connection.execute(
-        "select rows_loaded, night from ops.batch where dataset = %s and batch_id < %s "
-        "and state in ('loaded', 'superseded') and rows_loaded > 0 and periods @> %s::text[] and periods "
-        "<@ %s::text[] "
-        "order by batch_id desc limit 1",
-        (contract.dataset, batch_id, periods, periods),
+        "select rows_loaded, night from ops.batch where dataset = %s and batch_id < %s and night < %s "
+        "and state in ('loaded', 'superseded') and rows_loaded > 0 and coalesce(periods_in, periods) @> %s::text[] "
+        "and coalesce(periods_in, periods) <@ %s::text[] order by batch_id desc limit 1",
+        (contract.dataset, batch_id, night, periods, periods),
     ).fetchone()
     if same:
         rows = int(same[0])
@@ -410,34 +414,35 @@ def _running(periods: list[str], night: date) -> list[str]:
 
 
 def _mean_of_ended(
-    connection: Connection[Any], contract: Contract, batch_id: int
+    connection: Connection[Any], contract: Contract, night: date, batch_id: int
 ) -> tuple[float | None, int, list[str]]:
     """(rows per period, how many of them) of earlier deliveries whose periods were all over, and every period known."""
     row = connection.execute(
-        "select sum(rows_loaded) filter (where ended) / sum(cardinality(periods)) filter (where ended), "
-        "coalesce(sum(cardinality(periods)) filter (where ended), 0), "
+        "select sum(rows_loaded) filter (where ended) / sum(cardinality(brought)) filter (where ended), "
+        "coalesce(sum(cardinality(brought)) filter (where ended), 0), "
         "array(select distinct unnest(b.periods) from ops.batch as b where b.dataset = %(dataset)s "
-        "and b.batch_id < %(batch)s and b.state in ('loaded', 'superseded')) "
-        "from ops.batch cross join lateral (select bool_and(p < left(night::text, length(p))) as ended "
-        "from unnest(periods) as p) as over where dataset = %(dataset)s and batch_id < %(batch)s "
-        "and state in ('loaded', 'superseded') and rows_loaded > 0",
-        {"dataset": contract.dataset, "batch": batch_id},
+        "and b.batch_id < %(batch)s and b.night < %(night)s and b.state in ('loaded', 'superseded')) "
+        "from (select *, coalesce(periods_in, periods) as brought from ops.batch) as b "
+        "cross join lateral (select bool_and(p < left(night::text, length(p))) as ended "
+        "from unnest(brought) as p) as over where dataset = %(dataset)s and batch_id < %(batch)s "
+        "and night < %(night)s and state in ('loaded', 'superseded') and rows_loaded > 0",
+        {"dataset": contract.dataset, "batch": batch_id, "night": night},
     ).fetchone()
     if row is None or not row[2]:
         return None, 0, []
     return (float(row[0]) if row[0] else None), int(row[1]), list(row[2])
 
 
-def _stood(connection: Connection[Any], contract: Contract, batch_id: int) -> tuple[str, ...]:
+def _stood(connection: Connection[Any], contract: Contract, night: date, batch_id: int) -> tuple[str, ...]:
     """The periods that the delivery before brought under the same name, where rows are filed by a date in them."""
     if contract.partition is None or contract.partition.column is None:
         return ()
     row = connection.execute(
         "select b.periods_in from ops.batch as b join ops.landed_file as f using (file_id) where b.dataset = %s "
-        "and b.batch_id < %s and b.state in ('loaded', 'superseded') and b.rows_loaded > 0 and f.name = "
-        "(select f2.name from ops.batch as b2 join ops.landed_file as f2 using (file_id) where b2.batch_id = %s) "
-        "order by b.batch_id desc limit 1",
-        (contract.dataset, batch_id, batch_id),
+        "and b.batch_id < %s and b.night < %s and b.state in ('loaded', 'superseded') and b.rows_loaded > 0 "
+        "and f.name = (select f2.name from ops.batch as b2 join ops.landed_file as f2 using (file_id) "
+        "where b2.batch_id = %s) order by b.batch_id desc limit 1",
+        (contract.dataset, batch_id, night, batch_id),
     ).fetchone()
     return tuple(sorted(row[0] or ())) if row else ()
 
