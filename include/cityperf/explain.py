@@ -5,24 +5,46 @@ Everything is read from the published tables. The marts decided what is a signal
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
-from itertools import pairwise, takewhile
-from typing import Any
+from typing import Any, Final, LiteralString
 
 from psycopg import Connection
 from psycopg.errors import UndefinedTable
-from psycopg.rows import dict_row
 
 from cityperf.config import Settings
-from cityperf.db import connect
+from cityperf.db import connect, named_rows
 from cityperf.errors import CityperfError
 from cityperf.publish.trace import NotPublished, no_such_kpi
 from cityperf.site import sentences
 from cityperf.site.words import Lang, day, figure, period, text
 
 Row = Mapping[str, Any]
+
+_ASSESSED: Final = """
+select * from publish.kpi_assessment
+where kpi_id = %(id)s and geography_type = %(geography_type)s and geography_code = %(geography_code)s
+"""
+_BEFORE: Final = """
+select * from publish.kpi_comparison
+where
+    kpi_id = %(id)s and geography_type = %(geography_type)s and geography_code = %(geography_code)s
+    and comparison = 'period'
+"""
+_POINTS: Final = """
+select period_start, phase, charted, mean from publish.kpi_signal
+where
+    kpi_id = %(id)s and geography_type = %(geography_type)s and geography_code = %(geography_code)s
+    and kpi_version = %(version)s
+order by period_start
+"""
+_RESTATED: Final = """
+select * from publish.restatement
+where
+    kpi_id = %(id)s and geography_type = %(geography_type)s and geography_code = %(geography_code)s
+    and period_grain = %(grain)s and period_start = %(start)s
+order by vintage desc limit 1
+"""
 
 
 @dataclass(frozen=True)
@@ -63,28 +85,12 @@ def _explain(reader: Connection[Any], kpi_id: str, lang: Lang) -> Explanation:
         raise NotPublished(no_such_kpi(reader, kpi_id))
     place = {name: card[name] for name in ("geography_type", "geography_code")} | {"id": kpi_id}
     about = _one(reader, "select * from publish.kpi where kpi_id = %(id)s", place) or {}
-    here = "kpi_id = %(id)s and geography_type = %(geography_type)s and geography_code = %(geography_code)s"
-    assessed = _one(reader, f"select * from publish.kpi_assessment where {here}", place) or {}  # noqa: S608  # constants
-    before = _one(
-        reader,
-        f"select * from publish.kpi_comparison where {here} and comparison = 'period'",  # noqa: S608
-        place,
-    )
-    points = _all(
-        reader,
-        f"select period_start, phase, charted, mean from publish.kpi_signal where {here} "  # noqa: S608
-        "and kpi_version = %(version)s and phase = (select max(phase) from publish.kpi_signal "
-        f"where {here} and kpi_version = %(version)s) order by period_start",
-        place | {"version": assessed.get("kpi_version")},
-    )
-    restated = _one(
-        reader,
-        f"select * from publish.restatement where {here} and period_grain = %(grain)s "  # noqa: S608
-        "and period_start = %(start)s order by vintage desc limit 1",
-        place | {"grain": card["period_grain"], "start": card["period_start"]},
-    )
+    assessed = _one(reader, _ASSESSED, place) or {}
+    before = _one(reader, _BEFORE, place)
+    points = named_rows(reader, _POINTS, place | {"version": assessed.get("kpi_version")})
+    restated = _one(reader, _RESTATED, place | {"grain": card["period_grain"], "start": card["period_start"]})
     release = _one(reader, "select * from publish.release order by number desc limit 1") or {}
-    reading = _reading(card, about, assessed, points, lang)
+    reading = sentences.reading_of(card, about, assessed, points, lang)
     said = [sentences.level(reading, lang)]
     if reading.value is not None:
         if before and before["change"] is not None and before["compared_period_start"]:
@@ -127,49 +133,6 @@ def _explain(reader: Connection[Any], kpi_id: str, lang: Lang) -> Explanation:
     return Explanation(kpi_id, card[f"name_{lang}"] or card["name_en"] or kpi_id, tuple(said), numbers)
 
 
-def _reading(card: Row, about: Row, assessed: Row, points: Sequence[Row], lang: Lang) -> sentences.Reading:
-    run, high = _run(points, card["special_cause"])
-    low_target, high_target = card["target_value"], card["target_value"]
-    if about.get("target_type") == "range":
-        low_target, high_target = about["target_low"], about["target_high"]
-    has_target = low_target is not None or high_target is not None
-    return sentences.Reading(
-        period_start=card["period_start"] or date.min,
-        period_grain=card["period_grain"] or "month",
-        unit=card["unit"] or "number",
-        decimals=card["decimals"] or 0,
-        value=card["value"] if card["period_start"] else None,
-        variation=card["variation"] or "too_few_points",
-        special_cause=card["special_cause"],
-        high=high,
-        run=run,
-        is_trial=bool(assessed.get("is_trial")),
-        signal_basis=assessed.get("signal_basis") or "value",
-        phase_points=assessed.get("phase_points") or 0,
-        mean=assessed.get("mean"),
-        lower_limit=assessed.get("lower_limit"),
-        upper_limit=assessed.get("upper_limit"),
-        assurance=(card["assurance"] or "not_assessed") if has_target else "no_target",
-        target_low=low_target,
-        target_high=high_target,
-        reason=assessed.get(f"reason_{lang}") or assessed.get("reason_en"),
-    )
-
-
-def _run(points: Sequence[Row], rule: str | None) -> tuple[int, bool]:
-    """How many points, ending with the latest, the rule speaks of, and on which side they lie (which way they go)."""
-    charted = [point for point in points if point["charted"] is not None and point["mean"] is not None]
-    if not charted:
-        return 0, True
-    if rule == "seven_point_trend":
-        steps = [after["charted"] - earlier["charted"] for earlier, after in pairwise(charted)]
-        high = bool(steps) and steps[-1] > 0
-        return 1 + sum(1 for _ in takewhile(lambda step: (step > 0) == high and step, reversed(steps))), high
-    sides = [point["charted"] - point["mean"] for point in charted]
-    high = sides[-1] > 0
-    return sum(1 for _ in takewhile(lambda side: (side > 0) == high and side, reversed(sides))), high
-
-
 def _doubts(card: Row, restated: Row | None, release: Row, lang: Lang) -> list[str]:
     """What makes the figure less sure than it looks, each in a sentence."""
     said = []
@@ -192,12 +155,7 @@ def _doubts(card: Row, restated: Row | None, release: Row, lang: Lang) -> list[s
     return said
 
 
-def _all(connection: Connection[Any], query: str, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query.encode(), arguments).fetchall()
-
-
 def _one(
-    connection: Connection[Any], query: str, arguments: Mapping[str, Any] | None = None
+    connection: Connection[Any], query: LiteralString, arguments: Mapping[str, Any] | None = None
 ) -> dict[str, Any] | None:
-    return next(iter(_all(connection, query, arguments or {})), None)
+    return next(iter(named_rows(connection, query, arguments)), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,12 @@ from cityperf.site import browser
 @contextmanager
 def chromium() -> Iterator[Any]:
     """As `cityperf.site.browser.chromium`; skips, with the reason, where it is not installed."""
-    try:
-        opened = browser.chromium()
-        page = opened.__enter__()
-    except browser.NoBrowser as lacking:
-        pytest.skip(str(lacking))
-    try:
+    with ExitStack() as stack:
+        try:
+            page = stack.enter_context(browser.chromium())
+        except browser.NoBrowser as lacking:
+            pytest.skip(str(lacking))
         yield page
-    finally:
-        opened.__exit__(None, None, None)
 
 
 def sign_in(page: Any, url: str, password: str) -> None:

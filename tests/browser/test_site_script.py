@@ -14,9 +14,8 @@ from cityperf.site.charts import maps
 from cityperf.site.model import Page
 from cityperf.site.render import render
 
+from tests.browser.accessibility import violations
 from tests.browser.pages import chromium
-
-AXE = ROOT / "tests" / "browser" / "vendor" / "axe.min.js"
 
 
 def _place(number: int) -> dict[str, Any]:
@@ -122,9 +121,5 @@ def test_the_script_is_small_and_calls_nobody() -> None:
 def test_axe_finds_nothing_on_a_page_of_places(site: Path, browser: Any, lang: str, width: int) -> None:
     browser.set_window_size(width, 900)
     browser.get((site / lang / "neighbourhoods.html").as_uri())
-    browser.execute_script(AXE.read_text("utf-8"))
-    found = browser.execute_async_script(
-        "const done = arguments[0]; axe.run().then(r => done(r.violations.map(v => [v.id, v.nodes[0].html])))"
-    )
-    assert found == []
+    assert violations(browser) == []
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")

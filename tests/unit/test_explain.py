@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from cityperf.explain import _run
 from cityperf.site import sentences
-from cityperf.site.sentences import Reading
+from cityperf.site.sentences import Reading, run_of
 
 
-def points(*charted: float, mean: float = 10) -> list[dict[str, Decimal]]:
-    return [{"charted": Decimal(str(each)), "mean": Decimal(str(mean))} for each in charted]
+def points(*charted: float, mean: float = 10) -> list[dict[str, Any]]:
+    return [{"phase": 1, "charted": Decimal(str(each)), "mean": Decimal(str(mean))} for each in charted]
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,15 @@ def points(*charted: float, mean: float = 10) -> list[dict[str, Decimal]]:
 def test_a_run_is_counted_back_from_the_latest_point(
     charted: tuple[float, ...], rule: str | None, expected: tuple[int, bool]
 ) -> None:
-    assert _run(points(*charted), rule) == expected
+    assert run_of(points(*charted), rule) == expected
+
+
+def test_a_run_ends_where_the_phase_began() -> None:
+    before = [{**each, "phase": 1} for each in points(11, 11, 11)]
+    assert run_of(before + [{**each, "phase": 2} for each in points(11, 12)], "seven_on_one_side") == (
+        2,
+        True,
+    )
 
 
 @pytest.mark.parametrize("lang", ["en", "fr"])

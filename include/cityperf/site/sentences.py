@@ -5,8 +5,11 @@ The marts decide (variation, special cause, assurance); nothing here computes a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise, takewhile
+from typing import Any
 
 from cityperf.site.words import (
     Lang,
@@ -21,6 +24,8 @@ from cityperf.site.words import (
     period_of,
     text,
 )
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,60 @@ class Reading:
     target_low: Number | None = None
     target_high: Number | None = None
     reason: str | None = None  # why the KPI is not suitable for signals, in the language asked for
+
+
+def reading_of(card: Row, about: Row, assessed: Row, points: Sequence[Row], lang: Lang) -> Reading:
+    """The reading that published rows give: of `scorecard`, `kpi`, `kpi_assessment`, and of `kpi_signal` in order of time
+    (`phase`, `charted`, `mean`).
+    """
+    run, high = run_of(points, card["special_cause"])
+    low_target, high_target = card["target_value"], card["target_value"]
+    if about.get("target_type") == "range":
+        low_target, high_target = about["target_low"], about["target_high"]
+    has_target = low_target is not None or high_target is not None
+    return Reading(
+        period_start=card["period_start"] or date.min,
+        period_grain=card["period_grain"] or "month",
+        unit=card["unit"] or "number",
+        decimals=card["decimals"] or 0,
+        value=card["value"] if card["period_start"] else None,
+        variation=card["variation"] or "too_few_points",
+        special_cause=card["special_cause"],
+        high=high,
+        run=run,
+        is_trial=bool(assessed.get("is_trial")),
+        signal_basis=assessed.get("signal_basis") or "value",
+        phase_points=assessed.get("phase_points") or 0,
+        mean=assessed.get("mean"),
+        lower_limit=assessed.get("lower_limit"),
+        upper_limit=assessed.get("upper_limit"),
+        assurance=(card["assurance"] or "not_assessed") if has_target else "no_target",
+        target_low=low_target,
+        target_high=high_target,
+        reason=assessed.get(f"reason_{lang}") or assessed.get("reason_en"),
+    )
+
+
+def run_of(points: Sequence[Row], rule: str | None) -> tuple[int, bool]:
+    """How many points of the newest phase, ending with the latest, the rule speaks of, and on which side they lie (which
+    way they go).
+    """
+    charted = [
+        point
+        for point in points
+        if point["phase"] == points[-1]["phase"]
+        and point["charted"] is not None
+        and point["mean"] is not None
+    ]
+    if not charted:
+        return 0, True
+    if rule == "seven_point_trend":
+        steps = [after["charted"] - earlier["charted"] for earlier, after in pairwise(charted)]
+        high = bool(steps) and steps[-1] > 0
+        return 1 + sum(1 for _ in takewhile(lambda step: (step > 0) == high and step, reversed(steps))), high
+    sides = [point["charted"] - point["mean"] for point in charted]
+    high = sides[-1] > 0
+    return sum(1 for _ in takewhile(lambda side: (side > 0) == high and side, reversed(sides))), high
 
 
 def state_group(variation: str | None) -> str:

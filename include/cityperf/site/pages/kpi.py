@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
@@ -257,7 +256,7 @@ def context(page: Page) -> Mapping[str, Any]:
     data, lang = page.data, page.lang
     card, about = data["card"], data["about"]
     unit, decimals = card["unit"] or "number", card["decimals"] or 0
-    reading = _reading(data, lang)
+    reading = sentences.reading_of(data["card"], data["about"], data["assessment"], data["points"], lang)
 
     def figure(value: Decimal | None) -> str:
         return words.figure(value, unit, decimals, lang)
@@ -307,65 +306,6 @@ def context(page: Page) -> Mapping[str, Any]:
             for row in data["restated"]
         ],
     }
-
-
-def _reading(data: Mapping[str, Any], lang: Lang) -> sentences.Reading:
-    card, about, found = data["card"], data["about"], data["assessment"]
-    points = data["points"]
-    last = points[-1] if points else None
-    high = True
-    if last is not None and last["charted"] is not None and last["mean"] is not None:
-        high = last["charted"] >= last["mean"]
-        if card["special_cause"] == "seven_point_trend" and len(points) > 1:
-            high = last["charted"] >= points[-2]["charted"]
-    low_target, high_target = card["target_value"], card["target_value"]
-    if about["target_type"] == "range":
-        low_target, high_target = about["target_low"], about["target_high"]
-    return sentences.Reading(
-        period_start=card["period_start"] or date.min,
-        period_grain=card["period_grain"] or "month",
-        unit=card["unit"] or "number",
-        decimals=card["decimals"] or 0,
-        value=card["value"] if card["period_start"] else None,
-        variation=card["variation"] or "too_few_points",
-        special_cause=card["special_cause"],
-        high=high,
-        run=_run(points, card["special_cause"]),
-        is_trial=bool(found.get("is_trial")),
-        signal_basis=found.get("signal_basis") or "value",
-        phase_points=found.get("phase_points") or 0,
-        mean=found.get("mean"),
-        lower_limit=found.get("lower_limit"),
-        upper_limit=found.get("upper_limit"),
-        assurance=card["assurance"] or "not_assessed" if low_target is not None else "no_target",
-        target_low=low_target,
-        target_high=high_target,
-        reason=found.get(f"reason_{lang}") or found.get("reason_en"),
-    )
-
-
-def _run(points: list[Row], cause: str | None) -> int:
-    """How many of the last points of the phase make the signal: on one side of the mean, or rising or falling."""
-    phase = (
-        [p for p in points if p["phase"] == points[-1]["phase"] and p["charted"] is not None]
-        if points
-        else []
-    )
-    if cause == "seven_on_one_side":
-        sides = [
-            (p["charted"] > p["mean"]) - (p["charted"] < p["mean"]) for p in phase if p["mean"] is not None
-        ]
-    elif cause == "seven_point_trend":
-        steps = [b["charted"] - a["charted"] for a, b in itertools.pairwise(phase)]
-        sides = [(step > 0) - (step < 0) for step in steps]
-    else:
-        return 7
-    run = 0
-    for side in reversed(sides):
-        if side != sides[-1]:
-            break
-        run += 1
-    return max(7, run + (cause == "seven_point_trend"))
 
 
 def _says(data: Mapping[str, Any], reading: sentences.Reading, lang: Lang) -> list[str]:
