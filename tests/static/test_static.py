@@ -69,3 +69,9 @@ def test_every_locked_package_has_a_hash_and_no_address(name: str) -> None:
     assert len(packages) > 150
     assert all("--hash=sha256:" in lines[n + 1] for n in packages)
     assert not [line for line in lines if "://" in line or "index-url" in line]
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest imports them by their bare name: the second would stop the whole run."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
