@@ -151,6 +151,8 @@ def airflow_env(settings: Settings) -> dict[str, str]:
         "SCHEDULER__MAX_TIS_PER_QUERY": "64",
         # A task's watcher may miss the end of its process by a hair, then sleeps one heartbeat, slot in hand.
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        # An API server that has just started, or shares two cores with much else, may take longer than five seconds.
+        "WORKERS__EXECUTION_API_TIMEOUT": "20",
         # What a killed scheduler or task leaves is taken up again within the minute, not after five.
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
         "SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "25",
