@@ -559,7 +559,7 @@ def test_a_lost_backup_is_named_and_a_changed_one_does_not_load(
     path = backup_path(live, "test_answers", int(str(file_id)))
     whole = path.read_bytes()
     path.chmod(0o600)
-    path.write_bytes(whole[:-3] + b"\x00" + whole[-2:])
+    path.write_bytes(whole[:-3] + bytes([whole[-3] ^ 0xFF]) + whole[-2:])
     with pytest.raises(sealing.Tampered, match="bring it back from its backup"):
         rebuild(live, loaded)
     path.unlink()
