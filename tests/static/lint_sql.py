@@ -1,5 +1,5 @@
-"""sqlfluff without work done twice: by itself it reads, compiles and runs every macro file anew for each model, and lays each
-model out anew for each of the four layout rules.
+"""sqlfluff without work done twice: by itself it reads, compiles and runs every macro file anew for each model, and lays
+each model out anew for each of the four layout rules.
 
 Arguments are sqlfluff's: `python tests/static/lint_sql.py lint dbt_project/models`.
 """
