@@ -1,5 +1,8 @@
 """Airflow imports this at its start. In the scheduler (CITYPERF_PRELOAD) it loads what tasks will need.
 
+Every part makes hundreds of thousands of objects that stay as it starts, and Python's collector of cycles walks them again
+and again: with rarer walks the API server is up after two thirds of the time.
+
 LocalExecutor forks its workers, and they fork a process for each task: what is loaded here is there at once
 in every task, and its memory is shared. Great Expectations alone takes seconds to import.
 """
@@ -32,6 +35,8 @@ PRELOADED = (
     "cityperf.quality.landing",
     "cityperf.quality.suites",
 )
+
+gc.set_threshold(50_000, 20, 100)
 
 if os.environ.pop("CITYPERF_PRELOAD", "0") == "1":
     for module in PRELOADED:
