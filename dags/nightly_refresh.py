@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
-from airflow.sdk import TaskGroup, dag, task
+from airflow.sdk import AsyncCallback, DeadlineAlert, TaskGroup, dag, task
 from cityperf.config import Settings
 from cityperf.night import follows_the_clock
 from cityperf.transform import model_tree
@@ -14,9 +15,11 @@ from cityperf_airflow import (
     RETRY_POLICY,
     DbtModel,
     ModelTasks,
+    PublishedBy,
     WaitForSources,
     night_of,
     nightly,
+    not_published,
     runbook,
 )
 
@@ -29,6 +32,9 @@ SCHEDULE = nightly("02:00") if follows_the_clock(os.environ.get("CITYPERF_PROFIL
     max_active_runs=1,
     is_paused_upon_creation=False,
     doc_md=runbook("nightly_refresh"),
+    deadline=DeadlineAlert(
+        PublishedBy("06:30"), timedelta(0), AsyncCallback(not_published), name="published by 06:30"
+    ),
     tags=["tier:1", "nightly"],
     default_args={
         "owner": "Performance Office",

@@ -48,18 +48,19 @@ def source_dag(contract: Contract) -> None:
             map_index_template="{{ label }}",
             outlets=[raw_asset(contract.dataset)],
         )
-        def load(lot: dict) -> list[dict]:
+        def load(lot: dict, outlet_events=None) -> list[dict]:
             from dataclasses import asdict
             from datetime import date
 
             from airflow.sdk import get_current_context
-            from cityperf.load import load_files
+            from cityperf.load import brought, load_files
 
             get_current_context()["label"] = lot["label"]
             night = date.fromisoformat(lot["night"])
-            return [
-                asdict(result) for result in load_files(Settings.from_env(), night, contract, lot["file_ids"])
-            ]
+            settings = Settings.from_env()
+            results = load_files(settings, night, contract, lot["file_ids"])
+            outlet_events[raw_asset(contract.dataset)].extra = brought(settings, night, results)
+            return [asdict(result) for result in results]
 
         load.expand(lot=extract())
 

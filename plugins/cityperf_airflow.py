@@ -10,7 +10,7 @@ import logging
 import sys
 import threading
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -19,11 +19,13 @@ from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import (
     Asset,
     BaseOperator,
+    BaseOperatorLink,
     CronTriggerTimetable,
     ExceptionRetryPolicy,
     RetryAction,
     RetryRule,
 )
+from airflow.sdk.definitions.deadline import BaseDeadlineReference
 from airflow.triggers.base import (
     BaseTrigger,
     StartTriggerArgs,
@@ -87,6 +89,45 @@ def night_of(moment: Any) -> date:
     """The Toronto date of a logical date: a plain one, for Airflow's own kind is nothing that YAML knows to write."""
     there = moment.astimezone(TORONTO)
     return date(there.year, there.month, there.day)
+
+
+# -- a promise about time ---------------------------------------------------------------------------------------
+
+
+class PublishedBy(BaseDeadlineReference):
+    """A wall time (HH:MM) in Toronto, on the morning of a run's night. Only runs that the clock started promise it: who
+    asks for a night by hand, by day or for a day long past, looks at it himself.
+    """
+
+    required_kwargs = frozenset({"dag_id", "run_id"})
+
+    def __init__(self, at: str) -> None:
+        self.at = at
+
+    def serialize_reference(self) -> dict[str, Any]:
+        return {"reference_type": self.reference_name, "at": self.at}
+
+    @classmethod
+    def deserialize_reference(cls, reference_data: dict[str, Any]) -> PublishedBy:
+        return cls(reference_data["at"])
+
+    def _evaluate_with(self, *, session: Any, dag_id: str, run_id: str) -> datetime | None:
+        from airflow.models import DagRun
+        from sqlalchemy import select
+
+        run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+        return self.due(run.logical_date) if run and run.run_type == "scheduled" else None
+
+    def due(self, moment: datetime) -> datetime:
+        """When the run of this logical date should have published."""
+        return datetime.combine(night_of(moment), time.fromisoformat(self.at), TORONTO)
+
+
+async def not_published(**_: Any) -> None:
+    """Looks how the night stands, and tells those who must know: what Airflow calls when the time of a promise has come."""
+    from cityperf import notify
+
+    await asyncio.to_thread(notify.check, Settings.from_env(), datetime.now(TORONTO))
 
 
 # -- a task that lives in the triggerer ----------------------------------------------------------------------
@@ -221,6 +262,16 @@ class ModelTasks:
                 log.warning("the tasks of models look up their states themselves: %s", problem)
 
 
+class DataLink(BaseOperatorLink):
+    """From a task to what it did to the data: a data set's checks, else how the warehouse stands."""
+
+    name = "Data and checks"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        dataset = str(ti_key.dag_id).removeprefix("source__")
+        return f"/warehouse/checks/landing.{dataset}" if dataset != ti_key.dag_id else "/warehouse/"
+
+
 def _pages() -> list[dict[str, Any]]:
     """Pages for the API server alone: no other part should pay for importing its framework."""
     if "api-server" not in sys.argv:
@@ -236,6 +287,8 @@ def _pages() -> list[dict[str, Any]]:
 
 class CityperfPlugin(AirflowPlugin):
     name = "cityperf"
+    deadline_references = [PublishedBy]  # noqa: RUF012  # Airflow's own plugin interface
+    global_operator_extra_links = [DataLink()]  # noqa: RUF012
     fastapi_apps = _pages()
     external_views = [  # noqa: RUF012  # Airflow's own plugin interface
         {"name": "Warehouse", "href": "/warehouse/", "destination": "nav", "url_route": "warehouse"}

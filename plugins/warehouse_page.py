@@ -6,7 +6,6 @@ Whoever may look at the cluster's activity in Airflow may look at them.
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from typing import Any
 
 SIGNS = {"pass": ".", "known": "k", "warn": "w", "fail": "F"}
@@ -22,8 +21,9 @@ def make_app() -> Any:
     from cityperf.config import ROOT, TORONTO, Settings
     from cityperf.publish.difference_page import path_of
     from cityperf.quality import docs
+    from cityperf.reference import as_html
     from fastapi import Depends, FastAPI, HTTPException
-    from fastapi.responses import HTMLResponse
+    from fastapi.responses import FileResponse, HTMLResponse
     from jinja2 import Environment, FileSystemLoader
     from markupsafe import Markup
 
@@ -56,7 +56,15 @@ def make_app() -> Any:
         path = ROOT / "docs" / "runbooks" / name
         if not re.fullmatch(r"[a-z_]+\.md", name) or not path.is_file():
             raise HTTPException(404, f"expected the name of a runbook such as source.md, found {name!r}")
-        return show("runbook", name=name, text=Markup(_html(path.read_text("utf-8"))))  # noqa: S704  # our own text
+        return show("runbook", name=name, text=Markup(as_html(path.read_text("utf-8"))))  # noqa: S704  # our own text
+
+    @app.get("/reference/{page:path}")
+    def reference(page: str) -> FileResponse:
+        folder = Settings.from_env().base / "docs"
+        path = (folder / (page or "index.html")).resolve()
+        if not path.is_file() or not path.is_relative_to(folder.resolve()):
+            raise HTTPException(404, f"found no page {page!r}; ./cityperf docs build writes the reference")
+        return FileResponse(path)
 
     @app.get("/approvals/{number}")
     def difference(number: int) -> str:
@@ -68,15 +76,3 @@ def make_app() -> Any:
         return path.read_text("utf-8")
 
     return app
-
-
-def _html(markdown: str) -> str:
-    """A runbook as HTML; headings bear the ids that links to its sections use."""
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = parser.parse(markdown)
-    for opening, inline in pairwise(tokens):
-        if opening.type == "heading_open":
-            opening.attrSet("id", re.sub(r"[^a-z0-9 -]", "", inline.content.lower()).replace(" ", "-"))
-    return str(parser.renderer.render(tokens, parser.options, {}))

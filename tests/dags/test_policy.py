@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +154,22 @@ def test_the_night_of_a_run_is_a_plain_date(dags: dict[str, Any]) -> None:
 
     night = night_of(pendulum.datetime(2026, 11, 14, 4, 30, tz="UTC"))
     assert type(night) is date and night == date(2026, 11, 13)
+
+
+@pytest.mark.parametrize(
+    ("started", "due"),
+    [
+        ("2026-07-14T06:00Z", "2026-07-14T10:30Z"),
+        ("2026-01-14T07:00Z", "2026-01-14T11:30Z"),
+        ("2026-03-08T07:00Z", "2026-03-08T10:30Z"),  # the night that has no 02:00 begins at 03:00
+        ("2026-11-01T07:00Z", "2026-11-01T11:30Z"),  # clocks were put back an hour before
+    ],
+)
+def test_the_night_promises_to_be_out_by_half_past_six_all_year(
+    dags: dict[str, Any], started: str, due: str
+) -> None:
+    (promise,) = dags["nightly_refresh"].deadline
+    begun = datetime.fromisoformat(started.replace("Z", "+00:00"))
+    assert promise.reference.due(begun) == datetime.fromisoformat(due.replace("Z", "+00:00"))
+    assert promise.interval == timedelta(0)
+    assert promise.callback.path == "cityperf_airflow.not_published"

@@ -188,6 +188,11 @@ def test_a_source_is_fetched_and_loaded_by_a_celery_worker_and_a_killed_one_is_m
             (NIGHT, DATASET),
         ).fetchall()
     assert loaded == [("loaded", True)]
+    event = api.get("/assets/events", source_dag_id=f"source__{DATASET}")["asset_events"][0]["extra"]
+    assert event["night"] == NIGHT and event["loaded"] == event["rows_in"] > 0
+    assert [len(sha256) for sha256 in event["files"].values()] == [64]
+    links = api.get(f"/dags/source__{DATASET}/dagRuns/{run['dag_run_id']}/taskInstances/extract/links")
+    assert links["extra_links"] == {"Data and checks": f"/warehouse/checks/landing.{DATASET}"}
     tasks = api.get(f"/dags/source__{DATASET}/dagRuns/~/taskInstances")["task_instances"]
 
     def by_celery() -> dict[str, int]:

@@ -21,7 +21,10 @@ from cityperf.config import Settings, new_fernet_key
 
 DAG = '''
 """A DAG of the test: one task in each pool."""
-from airflow.sdk import dag, task
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import AsyncCallback, DeadlineAlert, dag, task
+from cityperf_airflow import PublishedBy, not_published
 
 @dag(schedule=None)
 def tried():
@@ -48,8 +51,22 @@ def slow():
 
     sleeping()
 
+@dag(
+    schedule="@daily",
+    start_date=datetime.now(UTC) - timedelta(days=2),
+    catchup=False,
+    deadline=DeadlineAlert(PublishedBy("00:00"), timedelta(0), AsyncCallback(not_published), name="kept by nobody"),
+)
+def promised():
+    @task(pool="night")
+    def nothing():
+        pass
+
+    nothing()
+
 tried()
 slow()
+promised()
 '''
 
 
@@ -137,6 +154,22 @@ def test_a_dag_runs_to_success_with_the_settings_of_the_stack(running: Settings)
     assert {(task["task_id"], task["state"]) for task in tasks} == {("first", "success"), ("each", "success")}
     returned = api.get(f"{run}/taskInstances/each/xcomEntries/return_value", map_index=1)["value"]
     assert returned == "live dbt.cli.main"  # loaded beforehand, and mapped over both names
+
+
+def test_a_night_that_the_clock_started_and_that_is_late_is_looked_at(running: Settings) -> None:
+    """Airflow itself finds that the promised time has come; what it calls writes digests like the dead man's switch."""
+    api = stack.api(running)
+    runs = wait_for(lambda: api.get("/dags/promised/dagRuns", run_type="scheduled")["dag_runs"])
+    assert len(runs) == 1
+    due = f"/dags/promised/dagRuns/{runs[0]['dag_run_id']}/deadlines"
+    pages = stack.AirflowApi(running, patience=60, root="/ui")  # where Airflow's own pages ask
+    assert wait_for(lambda: [each["missed"] for each in pages.get(due)["deadlines"]] == [True])
+    wait_for(lambda: [*(running.base / "digests").glob("*/*.txt")])
+
+
+def test_a_night_asked_for_by_hand_promises_no_hour(running: Settings) -> None:
+    run = start_run(running, "promised")
+    assert not stack.AirflowApi(running, patience=60, root="/ui").get(f"{run}/deadlines")["deadlines"]
 
 
 def test_an_unknown_address_is_an_error_unless_expected(running: Settings) -> None:

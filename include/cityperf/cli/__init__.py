@@ -51,6 +51,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "cityperf.cli.release:release",
         "Releases: list, show, verify, compare, approve, roll back.",
     ),
+    "docs": (
+        "cityperf.cli.docs:docs",
+        "The reference: data dictionary, dbt's documentation, decisions, runbooks.",
+    ),
     "site": ("cityperf.cli.site:site", "The public dashboard: build it, look at it."),
     "screenshots": (
         "cityperf.cli.site:screenshots",

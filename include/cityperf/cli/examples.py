@@ -21,6 +21,8 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "source list": ("source list", "source list --json"),
     "source new": ("source new https://open.toronto.ca/dataset/red-light-cameras/ --print",),
     "source preview": ("source preview commitments --rows 5",),
+    "docs build": ("docs build", "docs build reference"),
+    "docs serve": ("docs serve", "docs serve --port 8093"),
     "site build": ("site build dashboard", "site build dashboard --release 3"),
     "site serve": ("site serve", "site serve --port 8091"),
     "screenshots": ("screenshots pictures",),

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from cityperf.sources import Contract
 
 __all__ = [
-    "BatchResult", "FileQuarantined", "backfill_file", "ensure_raw_tables", "load_file", "load_files", "lots", "rebuild",
+    "BatchResult", "FileQuarantined", "backfill_file", "brought", "ensure_raw_tables", "load_file", "load_files",
+    "lots", "rebuild",
 ]  # fmt: skip
 
 LOT_FILES: Final = 25  # at most so many files, and so many bytes of them, are loaded by one task
@@ -136,6 +137,25 @@ def load_files(
     if problems:
         raise next((each for each in problems if not isinstance(each, FileQuarantined)), problems[0])
     return results
+
+
+def brought(settings: Settings, night: date, results: Sequence[BatchResult]) -> dict[str, Any]:
+    """What an asset event tells of a lot: the night, rows by what became of them, periods, and each file's SHA-256."""
+    from cityperf.db import connect
+
+    with connect(settings, "loader") as db:
+        files = db.execute(
+            "select name, sha256 from ops.batch join ops.landed_file using (file_id) "
+            "where batch_id = any(%s) order by batch_id",
+            ([each.batch_id for each in results],),
+        ).fetchall()
+    rows = ("rows_in", "loaded", "new", "changed", "unchanged", "quarantined")
+    return {
+        "night": night.isoformat(),
+        **{name: sum(getattr(each, name) for each in results) for name in rows},
+        "periods": sorted({period for each in results for period in each.periods}),
+        "files": dict(files),
+    }
 
 
 def _answer(settings: Settings, db: psycopg.Connection[Any], contract: Contract, file_id: int) -> None:
