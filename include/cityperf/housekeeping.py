@@ -221,7 +221,7 @@ def _remove_digests(settings: Settings, db: psycopg.Connection[Any], night: date
 
 def _due_logs(settings: Settings, db: psycopg.Connection[Any], night: date, period: Period) -> Iterator[Due]:
     """Logs of tasks. Those of the stack's parts are one file each, cut at a size."""
-    moment = datetime.combine(_before(night, period), datetime.min.time(), TORONTO).timestamp()
+    moment = _midnight(_before(night, period)).timestamp()
     folder = settings.logs / "airflow"
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink() and path.stat().st_mtime < moment:
@@ -237,6 +237,20 @@ def _remove_logs(settings: Settings, db: psycopg.Connection[Any], night: date, i
             path.rmdir()
 
 
+# Airflow's own `db clean` would take a run that still waits for its answer, the tasks of the newest run, and that run
+# itself where a person started it. The newest run of each kind also tells the clock where to go on.
+_OLD_RUNS: Final = (
+    "from dag_run as r where r.run_after < %(moment)s and r.state in ('success', 'failed') and exists (select from "
+    "dag_run as n where (n.dag_id, n.run_type) = (r.dag_id, r.run_type) and (n.run_after, n.id) > (r.run_after, r.id))"
+)
+# What started a run that stays, stays; the newest of an asset may yet start one together with another's.
+_OLD_EVENTS: Final = (
+    "from asset_event as e where e.timestamp < %(moment)s "
+    "and not exists (select from dagrun_asset_event as used where used.event_id = e.id) and exists (select from "
+    "asset_event as n where n.asset_id = e.asset_id and (n.timestamp, n.id) > (e.timestamp, e.id))"
+)
+
+
 def _due_metadata(
     settings: Settings, db: psycopg.Connection[Any], night: date, period: Period
 ) -> Iterator[Due]:
@@ -246,16 +260,28 @@ def _due_metadata(
         there = metadata.execute("select to_regclass('dag_run') is not null").fetchone()
         if there != (True,):
             return  # Airflow was never up
-        moment = _before(night, period)
-        row = metadata.execute("select count(*) from dag_run where run_after < %s", (moment,)).fetchone()
+        first = _before(night, period)
+        row = metadata.execute(f"select count(*) {_OLD_RUNS}", {"moment": _midnight(first)}).fetchone()
     if row and row[0]:
-        yield Due("airflow_metadata", f"{row[0]:,} runs before {moment}")
+        yield Due("airflow_metadata", f"{row[0]:,} runs before {first}")
 
 
 def _remove_metadata(settings: Settings, db: psycopg.Connection[Any], night: date, items: list[Due]) -> None:
+    """What belongs to no run, runs with all that hangs on them, and the events that started none that stays."""
+    import psycopg
+
     from cityperf.stack import clean_metadata
 
-    clean_metadata(settings, items[0].name.rsplit(" ", 1)[-1])
+    moment = _midnight(date.fromisoformat(items[0].name.rsplit(" ", 1)[-1]))
+    # First, since what is due is counted in runs: killed after them, nobody would come back for the rest.
+    clean_metadata(settings, moment.isoformat())
+    with psycopg.connect(settings.dsn("airflow", settings.airflow_db)) as metadata:
+        for old in (_OLD_RUNS, _OLD_EVENTS):
+            metadata.execute(f"delete {old}", {"moment": moment})
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, datetime.min.time(), TORONTO)
 
 
 def _due_backups(

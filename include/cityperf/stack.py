@@ -569,9 +569,11 @@ def set_up(settings: Settings, tell: Callable[[str], None] = lambda _: None) -> 
 
 
 def clean_metadata(settings: Settings, before: str) -> None:
-    """Delete what Airflow's database has of runs before a day (YYYY-MM-DD), and keep no copy of it there."""
-    options = ("--clean-before-timestamp", before, "--skip-archive", "--yes")
-    _airflow_command(settings, "db", "clean", *options)
+    """Delete what Airflow's database has of before a moment and belongs to no run: its audit log, jobs, import errors,
+    answered callbacks, tokens, Celery's results. No copy is kept. Raises StackError when a table could not be cleaned."""
+    tables = "log,job,import_error,callback,revoked_token,connection_test_request,celery_taskmeta,celery_tasksetmeta"
+    options = ("--clean-before-timestamp", before, "--tables", tables, "--skip-archive", "--yes")
+    _airflow_command(settings, "db", "clean", *options, "--error-on-cleanup-failure")
 
 
 def rotate_fernet(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime
@@ -14,7 +15,7 @@ import pytest
 from cityperf import publish
 from cityperf.config import Settings
 from cityperf.db import connect
-from cityperf.publish import ckan, exports, workbook
+from cityperf.publish import ckan, exports, metadata, workbook
 from cityperf.publish.dictionary import read_dictionary
 from cityperf.publish.release import export_candidate
 from cityperf.publish.tables import tables
@@ -182,7 +183,7 @@ def test_dcat_and_csvw_describe_every_file_as_it_is(home: Settings) -> None:
             path = folder / file["dcat:downloadURL"]["@id"]
             assert int(file["dcat:byteSize"]["@value"]) == path.stat().st_size
             assert file["spdx:checksum"]["spdx:checksumValue"]["@value"] == exports.file_sha256(path)
-            assert file["dct:license"] == [{"@id": "https://creativecommons.org/publicdomain/zero/1.0/"}]
+            assert file["dct:license"]["@id"] == "https://creativecommons.org/publicdomain/zero/1.0/"
     group = text_of(folder, "csv-metadata.json")
     assert len(group["tables"]) == len(allowed)
     for each in group["tables"]:
@@ -190,6 +191,73 @@ def test_dcat_and_csvw_describe_every_file_as_it_is(home: Settings) -> None:
         columns = each["tableSchema"]["columns"]
         assert ",".join(column["titles"] for column in columns) == header
         assert set(each["tableSchema"]["primaryKey"]) <= {c["name"] for c in columns if c.get("required")}
+
+
+def problems_by_shacl(catalogue: str) -> set[tuple[str, str]]:
+    """What pySHACL finds in a DCAT catalogue: (property, constraint), without their prefixes."""
+    import pyshacl
+    import rdflib
+
+    graph = rdflib.Graph().parse(
+        data=catalogue, format="json-ld", publicID="https://city.example/releases/2/"
+    )
+    shapes = rdflib.Graph().parse(Path(__file__).with_name("dcat_ap.ttl"))
+    _, report, _ = pyshacl.validate(graph, shacl_graph=shapes)
+    found = report.query(
+        "prefix sh: <http://www.w3.org/ns/shacl#> select distinct ?path ?constraint where "
+        "{ ?each sh:resultPath ?path; sh:sourceConstraintComponent ?constraint }"
+    )
+    return {tuple(re.split("[/#]", str(term))[-1] for term in row) for row in found}  # type: ignore[misc]
+
+
+def test_the_catalogue_is_dcat_ap_by_shacl(home: Settings) -> None:
+    said = (home.releases / "2" / "dcat.jsonld").read_text()
+    assert problems_by_shacl(said) == set()
+
+
+def test_a_table_under_two_licences_names_the_document_that_has_both(home: Settings) -> None:
+    allowed = read_dictionary(manifest(), load_contracts(), "sample").allowed
+    two = {"kpi": replace(allowed["kpi"], licences=("CC0-1.0", "OGL-Toronto"))}
+    resources = text_of(home.releases / "2", "datapackage.json")["resources"]
+    files = [{**each, "table": "kpi"} for each in resources if each["name"].split("-")[0] == "kpi"]
+    said = metadata.dcat(files, two, {"kpi": night()}, "Title", "Text", night())
+    assert problems_by_shacl(said) == set()
+    assert '"LICENCE.md"' in said and (home.releases / "2" / "LICENCE.md").exists()
+
+
+@pytest.mark.fault
+def test_the_shapes_find_what_is_lacking_or_mixed_up(home: Settings) -> None:
+    one = {"kpi": read_dictionary(manifest(), load_contracts(), "sample").allowed["kpi"]}
+    [file] = [e for e in text_of(home.releases / "2", "datapackage.json")["resources"] if e["name"] == "kpi"]
+    said = metadata.dcat([{**file, "table": "kpi"}], one, {"kpi": night()}, "Title", "Text", night())
+    for spoiled, found in {
+        said.replace('"dct:license"', '"dct:licence"'): ("license", "MinCountConstraintComponent"),
+        said.replace("#distribution-kpi", "#dataset-kpi"): ("title", "UniqueLangConstraintComponent"),
+        re.sub('"[0-9a-f]{64}"', '"ab"', said): ("checksumValue", "PatternConstraintComponent"),
+    }.items():
+        assert found in problems_by_shacl(spoiled)
+
+
+def problems_by_csvw(folder: Path) -> list[str]:
+    """What the package csvw finds in the metadata and in every row and cell of the CSV files that they describe."""
+    from csvw import CSVW
+
+    checked = CSVW(str(folder / metadata.CSVW), validate=True)
+    try:
+        return [] if checked.is_valid else [str(each.message) for each in checked.warnings] or ["not valid"]
+    except ValueError as problem:  # a key that is there twice
+        return [str(problem)]
+
+
+def test_every_csv_file_is_as_its_csvw_says(home: Settings, tmp_path: Path) -> None:
+    assert problems_by_csvw(home.releases / "2") == []
+    group = text_of(home.releases / "2", metadata.CSVW)
+    [values] = [each for each in group["tables"] if each["url"] == "SAMPLE_kpi_value.csv"]
+    text = (home.releases / "2" / values["url"]).read_bytes().decode()
+    (tmp_path / metadata.CSVW).write_text(json.dumps({**group, "tables": [values]}))
+    for spoiled in (text.replace("2024-01-01", "2024-13-01"), text + text.splitlines(True)[-1]):
+        (tmp_path / values["url"]).write_bytes(spoiled.encode())
+        assert problems_by_csvw(tmp_path)  # no date; one key twice
 
 
 def test_evidence_is_counted_from_the_releases_own_tables(home: Settings, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from cityperf import backup, housekeeping, quarantine
+from cityperf import backup, housekeeping, postgres, quarantine, stack
 from cityperf.cli import main
 from cityperf.config import Settings
 
@@ -135,3 +135,124 @@ def test_a_live_profile_without_a_backup_is_warned_of(clean_warehouse: Settings,
             ("backup.age",),
             ("backup.drill",),
         ]
+
+
+OLD, NEWER = NIGHT - timedelta(days=200), NIGHT - timedelta(days=3)
+KINDS = "scheduled", "manual"
+
+
+@pytest.fixture
+def airflow(clean_warehouse: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[psycopg.Connection[Any]]:
+    """Airflow's own tables, as its migration makes them, for the time of a test."""
+    settings = clean_warehouse
+    monkeypatch.setenv("CITYPERF_AIRFLOW_URL", "http://127.0.0.1:1")  # no server is asked
+    stack._make_folders(settings)
+    stack._airflow_command(settings, "db", "migrate")
+    with psycopg.connect(settings.dsn("airflow", settings.airflow_db), autocommit=True) as metadata:
+        yield metadata
+    postgres.recreate_database(settings, settings.airflow_db, "airflow")
+
+
+def ran(
+    db: psycopg.Connection[Any], run: str, day: date, state: str = "success", kind: str = "scheduled"
+) -> None:
+    """A run with two tasks, a result, a try before, a question and the event that started it; `run` is dag/name."""
+    dag = run.split("/")[0]
+    said = {"run": run, "dag": dag, "day": day, "state": state, "kind": kind}
+    db.execute(
+        "insert into dag_run (dag_id, run_id, run_after, start_date, run_type, state) "
+        "values (%(dag)s, %(run)s, %(day)s, %(day)s, %(kind)s, %(state)s)",
+        said,
+    )
+    for task in ("extract", "decide"):
+        db.execute(
+            "insert into task_instance (id, dag_id, run_id, task_id, map_index, pool, pool_slots, try_number, state, "
+            "start_date) values (gen_random_uuid(), %(dag)s, %(run)s, %(task)s, -1, 'p', 1, 2, %(state)s, %(day)s)",
+            {**said, "task": task},
+        )
+    db.execute(
+        "insert into task_instance_history (task_instance_id, dag_id, run_id, task_id, map_index, pool, pool_slots, "
+        "try_number, start_date) values (gen_random_uuid(), %(dag)s, %(run)s, 'extract', -1, 'p', 1, 1, %(day)s)",
+        said,
+    )
+    db.execute(
+        "insert into xcom (dag_run_id, dag_id, run_id, task_id, map_index, key, value, timestamp) select id, dag_id, "
+        "run_id, 'extract', -1, 'files', '3', %(day)s from dag_run where run_id = %(run)s",
+        said,
+    )
+    db.execute(
+        "insert into hitl_detail (ti_id, options, params, params_input, subject, created_at) select id, '[]', '{}', "
+        "'{}', 'May it go up?', %(day)s from task_instance where run_id = %(run)s and task_id = 'decide'",
+        said,
+    )
+    db.execute(
+        "with event as (insert into asset_event (asset_id, extra, source_run_id, timestamp) "
+        "select min(id), '{}', %(run)s, %(day)s from asset returning id) "
+        "insert into dagrun_asset_event select r.id, event.id from event, dag_run as r where run_id = %(run)s",
+        said,
+    )
+    db.execute(
+        "insert into log (event, dag_id, run_id, dttm) values ('success', %(dag)s, %(run)s, %(day)s)", said
+    )
+
+
+def test_airflows_old_runs_go_whole_and_what_still_runs_or_is_the_newest_stays_whole(
+    clean_warehouse: Settings, airflow: psycopg.Connection[Any], query: Query
+) -> None:
+    day = timedelta(days=1)
+    airflow.execute(
+        'insert into asset (name, uri, "group", extra, created_at, updated_at) values '
+        "('opened', 'x://opened', 'asset', '{}', now(), now()), ('held', 'x://held', 'asset', '{}', now(), now())"
+    )
+    for place, kind in enumerate(KINDS):  # every DAG that ran this week, by the clock and by hand
+        ran(airflow, f"night/old {kind}", OLD + place * day, kind=kind)
+        ran(airflow, f"night/failed {kind}", OLD + place * day, "failed", kind)
+        ran(airflow, f"night/new {kind}", NEWER, kind=kind)
+    ran(airflow, "approve/old", OLD)
+    ran(airflow, "approve/asks", OLD + day, "running")  # somebody may still answer it
+    ran(airflow, "approve/waits", OLD + day, "queued")
+    ran(airflow, "approve/new", NEWER)
+    ran(airflow, "backfill/old", OLD, kind="manual")
+    ran(airflow, "backfill/newest", OLD + day, kind="manual")  # nobody needed another one since
+    airflow.execute(
+        "insert into asset_event (asset_id, extra, source_run_id, timestamp) select max(id), '{}'::json, 'first', "
+        "%(old)s::date from asset union all select max(id), '{}', 'second', %(old)s::date + 1 from asset",
+        {"old": OLD},
+    )
+    airflow.execute("insert into job (job_type, state, latest_heartbeat) values ('S', 'failed', %s)", (OLD,))
+    airflow.execute(
+        "insert into job (job_type, state, latest_heartbeat) values ('S', 'running', %s)", (NEWER,)
+    )
+    stay = {
+        "approve/asks",
+        "approve/new",
+        "approve/waits",
+        "backfill/newest",
+        *(f"night/new {kind}" for kind in KINDS),
+    }
+
+    assert names(housekeeping.due(clean_warehouse, NIGHT), "airflow_metadata") == [
+        f"6 runs before {NIGHT - timedelta(days=180)}"
+    ]
+    assert len(names(housekeeping.remove(clean_warehouse, NIGHT), "airflow_metadata")) == 1
+    assert query("select suite from ops.check_result") == []
+
+    for table, each in {
+        "dag_run": 1,
+        "task_instance": 2,
+        "task_instance_history": 1,
+        "xcom": 1,
+        "hitl_detail join task_instance on id = ti_id": 1,
+        "dagrun_asset_event join dag_run as r on r.id = dag_run_id": 1,
+    }.items():
+        rows = airflow.execute(f"select run_id from {table} order by 1").fetchall()
+        assert [run for (run,) in rows] == sorted([*stay] * each), table
+    events = airflow.execute("select source_run_id from asset_event").fetchall()
+    assert {event for (event,) in events} == {*stay, "second"}
+    logged = airflow.execute("select run_id from log where run_id is not null").fetchall()
+    assert {run for (run,) in logged} == {run for run in stay if "new " in run or run == "approve/new"}
+    assert airflow.execute("select state from job").fetchall() == [("running",)]
+    assert (
+        airflow.execute("select tablename from pg_tables where tablename like '%%deleted%%'").fetchall() == []
+    )
+    assert names(housekeeping.remove(clean_warehouse, NIGHT), "airflow_metadata") == []

@@ -179,7 +179,7 @@ def build(
         metadata.CSVW: metadata.csvw(sheets, updated, notice.title, SAMPLE_NOTICE if notice.sample else None),
         "datapackage.json": _descriptor(resources, dictionary, notice),
         "README.md": _readme(resources, dictionary, notice),
-        "LICENCE.md": _licence_text(dictionary, notice),
+        metadata.LICENCE_TEXT: _licence_text(dictionary, notice),
     }
     if notice.sample:
         texts["SAMPLE.txt"] = (

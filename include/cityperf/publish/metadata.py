@@ -1,6 +1,8 @@
 """What machines read about a release: DCAT-AP as JSON-LD for catalogues, CSVW for who reads the CSV files.
 
-Addresses are relative to the release's folder, wherever it is served from.
+Addresses are relative to the release's folder, wherever it is served from. Every node has an id of its own kind: a data
+set, its files and the catalogue may have the same name. Ranges are written out as types, so that a validator can check
+them without the vocabularies that it would have to download.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from cityperf.publish.tables import Column, Table
 
 DCAT: Final = "dcat.jsonld"
 CSVW: Final = "csv-metadata.json"  # where the CSVW standard looks for it, beside the CSV files
+LICENCE_TEXT: Final = "LICENCE.md"
 PUBLISHER: Final = "City of Toronto"
 _FREQUENCY: Final = "http://publications.europa.eu/resource/authority/frequency/"
 _RHYTHMS: Final = {
@@ -26,8 +29,13 @@ _RHYTHMS: Final = {
     "yearly": "ANNUAL",
     "irregular": "IRREG",
 }
+_THEME: Final = (
+    "http://publications.europa.eu/resource/authority/data-theme/GOVE"  # government and public sector
+)
+_ENGLISH: Final = "http://publications.europa.eu/resource/authority/language/ENG"
 _FILE_TYPE: Final = "http://publications.europa.eu/resource/authority/file-type/"
 _FILE_TYPES: Final = {"csv": "CSV", "json": "JSON", "parquet": "PARQUET", "xlsx": "XLSX"}
+_MEDIA_TYPE: Final = "https://www.iana.org/assignments/media-types/"
 _CONTEXT: Final = {
     "dcat": "http://www.w3.org/ns/dcat#",
     "dct": "http://purl.org/dc/terms/",
@@ -70,7 +78,7 @@ def dcat(
         "dct:description": _en(description),
         "dct:publisher": _publisher(),
         "dct:modified": _day(night),
-        "dct:language": {"@id": "http://publications.europa.eu/resource/authority/language/ENG"},
+        "dct:language": _typed(_ENGLISH, "dct:LinguisticSystem"),
         "dcat:dataset": [
             _dataset(each, [r for r in resources if r["table"] == name], updated.get(name))
             for name, each in sorted(allowed.items())
@@ -129,19 +137,20 @@ def _column(column: Column, allowed: Allowed, table: Table) -> dict[str, Any]:
 
 def _dataset(allowed: Allowed, files: Sequence[Mapping[str, Any]], updated: date | None) -> dict[str, Any]:
     return {
-        "@id": f"#{allowed.name}",
+        "@id": f"#dataset-{allowed.name}",
         "@type": "dcat:Dataset",
         "dct:identifier": allowed.name,
         "dct:title": _en(allowed.title),
         "dct:description": _en(allowed.description or allowed.title),
         "dct:publisher": _publisher(),
         **({"dct:modified": _day(updated)} if updated else {}),
-        "dct:accrualPeriodicity": {"@id": _FREQUENCY + _RHYTHMS[allowed.rhythm]},
+        "dct:accrualPeriodicity": _typed(_FREQUENCY + _RHYTHMS[allowed.rhythm], "dct:Frequency"),
+        "dcat:theme": {"@id": _THEME},
         "dcat:keyword": [_en("municipal performance"), _en("key performance indicators")],
         **(
             {
                 "dcat:contactPoint": {
-                    "@type": "vcard:Organization",
+                    "@type": ["vcard:Organization", "vcard:Kind"],
                     "vcard:fn": allowed.contact,
                     "vcard:hasEmail": {"@id": f"mailto:{allowed.email}"},
                 }
@@ -155,14 +164,14 @@ def _dataset(allowed: Allowed, files: Sequence[Mapping[str, Any]], updated: date
 
 def _distribution(file: Mapping[str, Any], allowed: Allowed) -> dict[str, Any]:
     return {
-        "@id": f"#{file['name']}",
+        "@id": f"#distribution-{file['name']}",
         "@type": "dcat:Distribution",
         "dct:title": _en(f"{allowed.title} ({str(file['format']).upper()})"),
         "dcat:accessURL": {"@id": file["path"]},
         "dcat:downloadURL": {"@id": file["path"]},
-        "dcat:mediaType": {"@id": f"https://www.iana.org/assignments/media-types/{file['mediatype']}"},
-        "dct:format": {"@id": _FILE_TYPE + _FILE_TYPES[file["format"]]},
-        "dct:license": [{"@id": _licence(licence)} for licence in allowed.licences],
+        "dcat:mediaType": _typed(_MEDIA_TYPE + file["mediatype"], "dct:MediaType"),
+        "dct:format": _typed(_FILE_TYPE + _FILE_TYPES[file["format"]], "dct:MediaTypeOrExtent"),
+        "dct:license": _typed(_one_licence(allowed), "dct:LicenseDocument"),
         "dcat:byteSize": {"@value": str(file["bytes"]), "@type": "xsd:nonNegativeInteger"},
         "spdx:checksum": {
             "@type": "spdx:Checksum",
@@ -173,6 +182,15 @@ def _distribution(file: Mapping[str, Any], allowed: Allowed) -> dict[str, Any]:
             },
         },
     }
+
+
+def _one_licence(allowed: Allowed) -> str:
+    """DCAT-AP has room for one document: where several licences hold, the release's own, which has them all."""
+    return _licence(allowed.licences[0]) if len(allowed.licences) == 1 else LICENCE_TEXT
+
+
+def _typed(address: str, type_: str) -> dict[str, str]:
+    return {"@id": address, "@type": type_}
 
 
 def _licence(name: str) -> str:
