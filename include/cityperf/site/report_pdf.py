@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -33,19 +32,11 @@ LABELS: Final = (
 
 def draw(data: Mapping[str, Any], lang: Lang, since: int, sample: bool) -> bytes:
     """The file of an edition: `data` has `edition`, and `figures`, each with its `points`."""
-    said = json.dumps(context(data, lang, since, sample), ensure_ascii=False)
-    night = night_of(data["edition"])
-    return _typeset(said, datetime(night.year, night.month, night.day, tzinfo=UTC))
-
-
-def night_of(edition: Row) -> date:
-    """The night of the release that froze the edition: the date of the file."""
-    night: date = edition["night"] or edition["as_of"]
-    return night
+    return _typeset(json.dumps(context(data, lang, since, sample), ensure_ascii=False))
 
 
 @lru_cache(maxsize=4)  # the edition's page, which tells the size, asks for the same file
-def _typeset(said: str, made: datetime) -> bytes:
+def _typeset(said: str) -> bytes:
     import typst
 
     return bytes(
@@ -56,7 +47,6 @@ def _typeset(said: str, made: datetime) -> bytes:
             sys_inputs={"data": said},
             format="pdf",
             pdf_standards="ua-1",
-            timestamp=made,
         )
     )
 
@@ -79,7 +69,7 @@ def context(data: Mapping[str, Any], lang: Lang, since: int, sample: bool) -> di
         }
         for name, found in itertools.groupby(shown, key=lambda each: each["section"])
     ]
-    night = night_of(edition)
+    night = edition["night"] or edition["as_of"]
     return {
         "lang": lang,
         "sample": f"SAMPLE · {t('notice.sample')}" if sample else "",
