@@ -137,7 +137,7 @@ def _figure(row: Row, lang: Lang) -> dict[str, Any]:
         "period": row[f"period_label_{lang}"] or "",
         "value": words.figure(row["value"], unit, decimals, lang),
         "group": sentences.state_group(row["variation"]),
-        "signal": words.text(f"signal.{row['variation'] or 'too_few_points'}", lang),
+        "signal": words.text(f"signal.{row['variation']}", lang) + "." if row["variation"] else "",
         "cells": [
             [words.text("list.target", lang), *_target_cell(row, reading, lang)],
             [
@@ -158,7 +158,7 @@ def _figure(row: Row, lang: Lang) -> dict[str, Any]:
 def _target_cell(row: Row, reading: Reading, lang: Lang) -> list[str]:
     if reading.assurance == "no_target":
         return [words.text("target.none", lang), ""]
-    met = row["is_target_met"]
+    met = row["is_target_met"] if row["value"] is not None else None
     state = "" if met is None else words.text("paper.is_met" if met else "paper.is_missed", lang)
     return [sentences.target_figure(reading, lang), state]
 
