@@ -105,7 +105,7 @@ def test_the_pdf_is_tagged_and_says_its_standard_language_and_title(
     assert root["/MarkInfo"]["/Marked"] and "/StructTreeRoot" in root
     assert root["/Lang"] == f"{lang}-CA"
     assert root["/ViewerPreferences"]["/DisplayDocTitle"]
-    assert read[lang].metadata.title == {"en": "Corporate report", "fr": "Rapport"}[lang]  # type: ignore[union-attr]
+    assert read[lang].metadata.title == {"en": "SAMPLE · Corporate report", "fr": "SAMPLE · Rapport"}[lang]  # type: ignore[union-attr]
     assert b"<pdfuaid:part>1</pdfuaid:part>" in root["/Metadata"].get_object().get_data()
 
 
@@ -164,7 +164,9 @@ def test_it_tells_figure_target_comparison_signal_note_and_restatement(read: dic
 
 def test_a_sample_says_so_on_every_page_and_others_on_none(read: dict[Lang, PdfReader]) -> None:
     assert all("SAMPLE" in page.extract_text() for page in read["en"].pages)
-    assert not any("SAMPLE" in page.extract_text() for page in PdfReader(io.BytesIO(pdf(sample=False))).pages)
+    real = PdfReader(io.BytesIO(pdf(sample=False)))
+    assert not any("SAMPLE" in page.extract_text() for page in real.pages)
+    assert real.metadata.title == "Corporate report"  # type: ignore[union-attr]
 
 
 def test_the_same_edition_gives_the_same_bytes_and_no_time_but_that_of_its_release() -> None:
@@ -250,7 +252,11 @@ def test_a_note_tells_signal_restatement_what_is_late_and_what_is_held() -> None
 def test_the_word_file_can_be_read_aloud(lang: Lang) -> None:
     word = docx.Document(io.BytesIO(note("docx", lang)))
     said = word.core_properties
-    assert said.language == f"{lang}-CA" and "Customer Experience" in said.title
+    assert (
+        said.language == f"{lang}-CA"
+        and said.title.startswith("SAMPLE · ")
+        and "Customer Experience" in said.title
+    )
     assert {each.get(f"{WORD}val") for each in word.styles.element.iter(f"{WORD}lang")} == {f"{lang}-CA"}
     styles = [each.style.name for each in word.paragraphs if each.style is not None]
     assert styles[0] == "Title" and styles.count("Heading 1") == 3 and styles.count("Heading 2") == 2

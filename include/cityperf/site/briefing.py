@@ -38,7 +38,7 @@ def document(note: Mapping[str, Any], lang: Lang, since: int, sample: bool) -> b
 
     made = docx.Document(io.BytesIO(_template()))
     title = t("briefing.title", division=note["division"])
-    _describe(made, title, t("site.name"), lang, note["as_of"] or NEVER)
+    _describe(made, f"SAMPLE · {title}" if sample else title, t("site.name"), lang, note["as_of"] or NEVER)
     section = made.sections[0]
     section.orientation = WD_ORIENT.LANDSCAPE
     section.page_width, section.page_height = Cm(27.94), Cm(21.59)
