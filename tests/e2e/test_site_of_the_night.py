@@ -18,7 +18,7 @@ from tests.e2e.conftest import Released
 
 KINDS = {
     "index", "dimension", "kpi", "kpis", "ward", "neighbourhood", "neighbourhoods", "benchmarks", "commitments", "scorecard",
-    "quality", "restatements", "catalogue", "reports", "report", "methods", "release",
+    "quality", "restatements", "catalogue", "reports", "report", "briefing", "methods", "release",
 }  # fmt: skip
 
 

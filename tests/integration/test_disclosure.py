@@ -243,12 +243,16 @@ def test_no_artefact_says_what_is_hidden(released: Gate, warehouse: Settings, qu
 
 
 def _plain(path: Path) -> bytes:
-    """A file's bytes; of packed ones (Parquet, XLSX) what is in them."""
+    """A file's bytes; of packed ones (Parquet, XLSX, DOCX, PDF) what is in them."""
     if path.suffix == ".parquet":
         import pyarrow.parquet as parquet
 
         return str(parquet.read_table(path).to_pydict()).encode()
-    if path.suffix == ".xlsx":
+    if path.suffix == ".pdf":
+        import pypdf
+
+        return " ".join(page.extract_text() for page in pypdf.PdfReader(path).pages).encode()
+    if path.suffix in (".xlsx", ".docx"):
         import zipfile
 
         with zipfile.ZipFile(path) as book:

@@ -61,11 +61,10 @@ def test_what_becomes_of_a_release_is_told_without_touching_its_bytes(home: Sett
 
 
 def test_only_pages_whose_data_changed_are_new_and_an_altered_one_is_found(home: Settings) -> None:
-    put_up(home)
     before = sound_rows(1)
-    changed = [
-        {**row, "name_en": "Riders"} if row["kpi_id"] == "2.05" else row for row in before["scorecard"]
-    ]
+    owned = [{**row, "owner": f"Owner of {row['kpi_id']}"} for row in before["scorecard"]]
+    put_up(home, scorecard=owned)
+    changed = [{**row, "name_en": "Riders"} if row["kpi_id"] == "2.05" else row for row in owned]
     put_up(home, days=1, scorecard=changed, provenance=before["provenance"])
     first, second = (home.releases / str(number) / "site" for number in (1, 2))
 
@@ -74,6 +73,9 @@ def test_only_pages_whose_data_changed_are_new_and_an_altered_one_is_found(home:
 
     assert same("en/kpi/1.02.html") and same("fr/kpi/1.02.html")
     assert not same("en/kpi/2.05.html") and not same("en/release.html")
+    for made_beside in ("en/report/CPR-2024-Q1.pdf", "fr/briefing/owner-of-1-02.docx"):
+        assert same(made_beside), made_beside
+    assert not same("fr/briefing/owner-of-2-05.docx")
     assert "since release 1" in (second / "en" / "kpi" / "1.02.html").read_text()
     assert "since release 2" in (second / "en" / "kpi" / "2.05.html").read_text()
 

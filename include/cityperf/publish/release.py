@@ -183,6 +183,8 @@ def _nothing_new(settings: Settings, connection: Connection[Any], up: ledger.Rel
         )
     connection.execute("update ops.release set state = 'discarded' where state = 'candidate'")
     ledger.mark_stale(connection, None)
+    connection.commit()
+    garbage.sweep(settings)  # what a publication left that was killed after its swap
     return Outcome("unchanged", up.number, "nothing was rebuilt since")
 
 

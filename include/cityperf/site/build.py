@@ -42,7 +42,9 @@ TOGETHER: Final = (
     16  # pages handed to a worker at a time: both languages of a KPI, so that its charts are drawn once
 )
 FEW: Final = 100  # up to so many pages are drawn here: starting workers would take longer
-LIBRARIES: Final = ("altair", "babel", "feedgen", "jinja2", "markupsafe", "vl-convert-python")
+LIBRARIES: Final = (
+    "altair", "babel", "feedgen", "jinja2", "markupsafe", "python-docx", "typst", "vl-convert-python"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,9 @@ def recipe() -> str:
     """SHA-256 over the code, templates and words of the site and the versions of the libraries that draw it."""
     digest = hashlib.sha256()
     code, words = ROOT / "include" / "cityperf" / "site", ROOT / "include" / "site"
-    for path in sorted([*code.rglob("*.py"), *words.glob("*.yml"), *words.glob("templates/**/*")]):
+    for path in sorted(
+        [*code.rglob("*.py"), *words.glob("*.yml"), *words.glob("*.typ"), *words.glob("templates/**/*")]
+    ):
         if path.is_file():
             digest.update(f"{path.relative_to(ROOT)}\0{file_sha256(path)}\n".encode())
     digest.update(", ".join(f"{name} {version(name)}" for name in LIBRARIES).encode())

@@ -37,7 +37,7 @@ NAV = (
     ("neighbourhoods", "neighbourhoods.html", ("places", "profile")),
     ("benchmarks", "benchmarks.html", ("benchmarks",)),
     ("commitments", "commitments.html", ("commitments",)),
-    ("reports", "reports.html", ("report", "reports", "scorecard", "brief")),
+    ("reports", "reports.html", ("report", "reports", "scorecard", "briefing")),
     ("data", "catalogue.html", ("catalogue", "quality", "restatements", "methods")),
 )
 

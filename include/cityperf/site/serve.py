@@ -34,6 +34,7 @@ HEADERS: Final = {
 
 
 mimetypes.add_type("application/atom+xml", ".atom")
+mimetypes.add_type("application/vnd.openxmlformats-officedocument.wordprocessingml.document", ".docx")
 
 
 def app(site: Path, status: Path) -> Starlette:

@@ -8,5 +8,6 @@ has `render(page, since, sample)` instead, which gives its bytes. A new kind is 
 from typing import Final
 
 KINDS: Final = (
-    "overview", "dimension", "kpi", "data", "kpis", "profile", "places", "feed", "register", "report", "methods", "release",
+    "overview", "dimension", "kpi", "data", "kpis", "briefing", "profile", "places", "feed", "register", "report", "methods",
+    "release",
 )  # fmt: skip

@@ -270,7 +270,7 @@ def context(page: Page) -> Mapping[str, Any]:
         "tile": tile,
         "definition": about[f"definition_{lang}"] or about["definition_en"] or "",
         "direction": card["direction"] or "none",
-        "says": _says(data, reading, lang),
+        "says": says(data, reading, lang),
         "finding": finding,
         "xmr": xmr.draw(chart, lang, "xmr", finding) if chart else "",
         "signal_text": sentences.signal(reading, lang),
@@ -308,7 +308,8 @@ def context(page: Page) -> Mapping[str, Any]:
     }
 
 
-def _says(data: Mapping[str, Any], reading: sentences.Reading, lang: Lang) -> list[str]:
+def says(data: Mapping[str, Any], reading: sentences.Reading, lang: Lang) -> list[str]:
+    """Sentences on the latest figure: its level, its movement, whether it is a signal, what its target asks."""
     said = [sentences.level(reading, lang)]
     last = next((row for row in data["comparisons"] if row["comparison"] == "period"), None)
     if last and last["change"] is not None and last["compared_period_start"]:
