@@ -12,6 +12,7 @@ import pytest
 from cityperf import publish
 from cityperf.config import Settings
 from cityperf.db import connect
+from cityperf.load import ensure_raw_tables
 from cityperf.quality import check_batch, check_freshness, check_publish
 from cityperf.quality.known import KnownIssue
 from cityperf.quality.results import CheckResult, Gate
@@ -248,6 +249,69 @@ def test_a_delivery_whose_periods_were_replaced_since_counts_with_all_that_it_br
     count = check(clean_warehouse, "ttc_subway_delays", rows, ["2024-01"] * 100)["row_count"]
     assert count.status == "pass"
     assert "1 periods at the average of 12 earlier ones: 100" in count.expected
+
+
+@pytest.fixture
+def last_years_budget(clean_warehouse: Settings, query: Query) -> list[Row]:
+    """Forty lines of a budget that was loaded a month ago: three programmes, one of them on two lines only."""
+    contract = load_contracts()["operating_budget"]
+    programs = ["Fire Services"] * 20 + ["Toronto Zoo"] * 18 + ["Heritage Toronto"] * 2
+    lines = [
+        {"program": p, "service": f"{p} service", "amount": str(100 + n)} for n, p in enumerate(programs)
+    ]
+    ensure_raw_tables(clean_warehouse, {contract.dataset: contract})
+    _, loaded = batch(clean_warehouse, contract, lines, ["2023"] * len(lines))
+    query(f"create table raw.of_2023 partition of raw.{contract.table} for values in ('2023')", role="loader")
+    query(
+        f"insert into raw.{contract.table} (program, service, amount, _row, _period, _file_id, _night) "
+        f"select program, service, amount, _row, _period, 1, %s from raw.batch_{loaded}",
+        (BEFORE,),
+        role="loader",
+    )
+    query(
+        "update ops.batch set state = 'loaded', rows_loaded = 40, periods = '{2023}', night = %s where batch_id = %s",
+        (BEFORE, loaded),
+    )
+    return lines
+
+
+def test_a_programme_that_is_gone_is_told_by_name_however_small(
+    clean_warehouse: Settings, last_years_budget: list[Row]
+) -> None:
+    def kept(lines: list[Row]) -> CheckResult:
+        return check(clean_warehouse, "operating_budget", lines, ["2024"] * len(lines))["values_kept"]
+
+    assert (
+        kept([{**line, "program": f" {line['program'].upper()}"} for line in last_years_budget]).status
+        == "pass"
+    )
+    gone = kept(last_years_budget[:38])
+    assert (gone.status, gone.blocks) == ("warn", False)
+    assert gone.found == (
+        "2 rows, such as column_name program, gone Heritage Toronto, rows_before 2; "
+        "column_name service, gone Heritage Toronto service, rows_before 2"
+    )
+
+
+def test_shape_and_unit_are_judged_by_one_query_and_each_tells_its_own(
+    clean_warehouse: Settings, last_years_budget: list[Row]
+) -> None:
+    def judged(**change: Any) -> tuple[CheckResult, CheckResult]:
+        lines = [{**line, **change} for line in last_years_budget]
+        found = check(clean_warehouse, "operating_budget", lines, ["2024"] * len(lines))
+        return found["same_unit"], found["shape_as_before"]
+
+    assert [each.status for each in judged()] == ["pass", "pass"]
+    unit, shape = judged(amount="2000")
+    assert (unit.blocks, shape.status) == (True, "pass")
+    assert (
+        unit.found
+        == "1 row, such as column_name amount, problem another unit, before middle 119.5, now middle 2000"
+    )
+    unit, shape = judged(service=None)
+    assert (unit.status, shape.status) == ("pass", "warn")
+    assert shape.found.startswith("1 row, such as column_name service, problem empty more often")
+    assert unit.found == "no such row"
 
 
 def test_a_month_is_compared_with_months_and_not_with_the_whole_year_before_it(

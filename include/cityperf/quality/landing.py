@@ -17,12 +17,13 @@ from cityperf.quality import known
 from cityperf.quality.plausible import (
     Before,
     gone_query,
+    has_numbers,
     jumps_query,
+    kept_query,
     periods_query,
     points_of,
     repeats_query,
     shape_query,
-    units_query,
 )
 from cityperf.quality.results import CheckResult, Rule, record, result_of, with_history
 from cityperf.quality.suites import module, opened_source, run, sql_rule
@@ -150,16 +151,17 @@ def _plausible(contract: Contract, night: date, earlier: Earlier) -> list[Rule]:
             )
         )
 
-    if units := units_query(contract, before):
+    shape = shape_query(contract, before, night.isoformat())
+    if shape and has_numbers(contract):
         rule(
             "same_unit",
-            units,
+            shape,
             "numbers of the size that they had",
             "columns of numbers",
             "ask the owner whether the unit changed; if it rightly did, register a known issue and mend staging first",
             blocks=True,
         )
-    if shape := shape_query(contract, before, night.isoformat()):
+    if shape:
         rule(
             "shape_as_before",
             shape,
@@ -174,6 +176,14 @@ def _plausible(contract: Contract, night: date, earlier: Earlier) -> list[Rule]:
             "no row repeated far more often than any was",
             "whole rows",
             "ask the owner whether the rows are true; they were loaded and are counted",
+        )
+    if contract.kept:
+        rule(
+            "values_kept",
+            kept_query(contract.kept, before),
+            f"every {' and '.join(contract.kept)} that was there",
+            f"columns {', '.join(contract.kept)}",
+            "ask the owner whether those named ended, were renamed or were left out; the rows were loaded",
         )
     if earlier.stood:
         rule(
