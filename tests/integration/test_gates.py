@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from cityperf import publish
+from cityperf.cli.refresh import gates_share
 from cityperf.config import Settings
 from cityperf.db import connect
 from cityperf.load import ensure_raw_tables
+from cityperf.night import summarise
 from cityperf.quality import check_batch, check_freshness, check_publish
 from cityperf.quality.known import KnownIssue
 from cityperf.quality.results import CheckResult, Gate
@@ -314,6 +316,32 @@ def test_shape_and_unit_are_judged_by_one_query_and_each_tells_its_own(
     assert unit.found == "no such row"
 
 
+def test_when_a_gate_was_at_work_is_written_down(clean_warehouse: Settings, query: Query) -> None:
+    """The gates' share of a night is that of the moments at which any of them was at work."""
+    began = datetime.now(UTC)
+    check(clean_warehouse, "dashboard_measures", [point("2.05")])
+    ((border, subject, first, last),) = query("select border, subject, began_at, ended_at from ops.gate_run")
+    assert (border, subject) == ("landing", "dashboard_measures")
+    assert began <= first < last <= datetime.now(UTC)
+    query("delete from ops.gate_run")
+    query(
+        "insert into ops.night (night, state, opened_at, closed_at) values (%s, 'released', '2026-01-01 02:00', "
+        "'2026-01-01 02:10')",
+        (NIGHT,),
+    )
+    for border, start, end in (("landing", "02:01:00", "02:02:00"), ("landing", "02:01:30", "02:02:30"),
+                               ("publish", "02:09:00", "02:09:30")):  # fmt: skip
+        query(
+            "insert into ops.gate_run values (%s, %s, 'x', %s, %s)",
+            (NIGHT, border, f"2026-01-01 {start}", f"2026-01-01 {end}"),
+        )
+    summary = summarise(clean_warehouse, NIGHT)
+    assert summary.gates == {"runs": 3, "seconds": 150.0, "at_work": 120.0}
+    assert (
+        gates_share(summary) == "gates were at work for 120 s of 600 s (20%): 3 runs, 150 s one after another"
+    )
+
+
 def test_a_month_is_compared_with_months_and_not_with_the_whole_year_before_it(
     clean_warehouse: Settings, query: Query
 ) -> None:
@@ -502,6 +530,9 @@ def test_a_sound_candidate_passes_and_its_results_are_kept_once(home: Settings, 
     gate = check_publish(home, NIGHT)
     assert gate.ok
     assert query("select count(*) from ops.check_result where border = 'publish'") == [(len(gate.results),)]
+    assert query("select count(*) from ops.gate_run where border = 'publish'") == [(2,)], (
+        "each time that it was at work"
+    )
 
 
 def judged(kpi_id: str, kind: str, status: str | None, was: str, now: str, trend: str, **more: Any) -> Row:
