@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -78,6 +79,18 @@ def swapped(one: str, other: str) -> Change:
 
 def without(test: Callable[[dict[str, str]], bool]) -> Change:
     return lambda rows: [rows[0], *(r for r in rows[1:] if not test(dict(zip(rows[0], r, strict=False))))]
+
+
+def smallest_gone(name: str) -> Change:
+    """Without the rows of the value that has fewest."""
+
+    def change(rows: Rows) -> Rows:
+        at = rows[0].index(name)
+        counts = Counter(row[at] for row in rows[1:] if row[at].strip())
+        least = min(counts, key=lambda value: (counts[value], value))
+        return [rows[0], *(row for row in rows[1:] if row[at] != least)]
+
+    return change
 
 
 def renamed(old: str, new: str) -> Change:
@@ -292,6 +305,11 @@ LANDING: tuple[Mutation, ...] = (
     Mutation("sign flip of a budget", BUDGET, "warn", cell("Amount", flipped)),
     Mutation("amounts as words", BUDGET, "hold", cell("Amount", lambda v: "tbd", every=12)),
     Mutation("a programme missing", BUDGET, "warn", lambda r: [r[0], *(e for e in r[1:] if e[0] != r[1][0])]),
+    Mutation("the smallest programme missing", BUDGET, "warn", smallest_gone("Program")),
+    Mutation("the smallest service missing", BUDGET, "warn", smallest_gone("Service")),
+    Mutation("header moved below ten budget lines", BUDGET, "block", lambda r: [*r[1:11], r[0], *r[11:]]),
+    Mutation("header moved below ten requests", SR, "block", lambda r: [*r[1:11], r[0], *r[11:]]),
+    Mutation("the smallest division missing", SR, "warn", smallest_gone("Division")),
     Mutation("expense and revenue by other words", BUDGET, "warn", cell("Expense/Revenue", lambda v: v[:3])),
     Mutation("neighbourhood missing", CRIME, "warn", features(lambda f: f[1:])),
     Mutation("neighbourhood twice", CRIME, "hold", features(lambda f: [*f, f[0]])),

@@ -118,6 +118,7 @@ def open_night(settings: Settings, night: date) -> None:
         )
         connection.execute("delete from ops.fetch where night = %s", (night,))
         connection.execute("delete from ops.model_run where night = %s", (night,))
+        connection.execute("delete from ops.gate_run where night = %s", (night,))
 
 
 @dataclass(frozen=True)
@@ -267,7 +268,11 @@ def _released_by_this_run(connection: Any, night: date, number: int) -> bool:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a person wants to know after a night; plain values only, ready for JSON."""
+    """What a person wants to know after a night; plain values only, ready for JSON.
+
+    `gates`: how many deliveries and candidates were judged, the seconds of all together, and the seconds in which at
+    least one was (they are judged side by side).
+    """
 
     profile: str
     night: str
@@ -281,6 +286,7 @@ class Summary:
     models: dict[str, int]
     seconds: float | None
     where: dict[str, str] = field(default_factory=dict)
+    gates: dict[str, Any] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -326,6 +332,14 @@ def summarise(settings: Settings, night: date) -> Summary:
                 (night,),
             )
         }
+        gates = rows(
+            "with ran as (select tstzrange(began_at, ended_at, '[]') as during from ops.gate_run where night = %s) "
+            "select count(*) as runs, "
+            "coalesce(round(extract(epoch from sum(upper(during) - lower(during))), 1), 0)::float8 as seconds, "
+            "coalesce((select round(extract(epoch from sum(upper(any_ran) - lower(any_ran))), 1) "
+            "from unnest(range_agg(during)) as any_ran), 0)::float8 as at_work from ran",
+            (night,),
+        )[0]
         up = rows("select max(number) as number from ops.release where state = 'released'")[0]["number"]
         kpis: list[dict[str, Any]] = []
         if up is not None:
@@ -347,6 +361,7 @@ def summarise(settings: Settings, night: date) -> Summary:
         problems=problems,
         models=models,
         seconds=round((closed - opened).total_seconds(), 1) if opened and closed else None,
+        gates=gates,
     )
 
 

@@ -397,7 +397,8 @@ class Contract(_Strict):
     differs.
 
     `keys` are unique inside one delivery. `compare` names the columns whose difference makes a row count as
-    changed (all of them when empty). `ignored` are headers that are known and deliberately not loaded.
+    changed (all of them when empty). `ignored` are headers that are known and deliberately not loaded. `kept` are
+    columns that hold a whole list: a value that is gone from one delivery to the next is told.
     """
 
     dataset: Identifier
@@ -417,6 +418,7 @@ class Contract(_Strict):
     partition: Partition | None = None
     control_total: ControlTotal | None = None
     series: Series | None = None
+    kept: tuple[str, ...] = ()
     leave_out: tuple[LeaveOut, ...] = ()
     handed_in: Register | None = Field(default=None, alias="register")  # ABCMeta has a method of that name
     sample: Sample | None = None
@@ -428,7 +430,7 @@ class Contract(_Strict):
         twice = {name for name in named if named.count(name) > 1}
         if twice:
             raise ValueError(f"columns named twice: {', '.join(sorted(twice))}")
-        for label, names in (("keys", self.keys), ("compare", self.compare)):
+        for label, names in (("keys", self.keys), ("compare", self.compare), ("kept", self.kept)):
             unknown = [name for name in names if name not in named]
             if unknown:
                 raise ValueError(f"{label}: no column is named {', '.join(unknown)}")
@@ -507,6 +509,7 @@ def _privacy_mistakes(contract: Contract) -> Iterator[str]:
     named = {
         "keys": contract.keys,
         "compare": contract.compare,
+        "kept": contract.kept,
         "partition": (contract.partition.column,) if contract.partition else (),
         "control_total": (contract.control_total.column, contract.control_total.where_blank)
         if contract.control_total

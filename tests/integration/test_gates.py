@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from cityperf import publish
+from cityperf.cli.refresh import gates_share
 from cityperf.config import Settings
 from cityperf.db import connect
+from cityperf.load import ensure_raw_tables
+from cityperf.night import summarise
 from cityperf.quality import check_batch, check_freshness, check_publish
 from cityperf.quality.known import KnownIssue
 from cityperf.quality.results import CheckResult, Gate
@@ -250,6 +253,95 @@ def test_a_delivery_whose_periods_were_replaced_since_counts_with_all_that_it_br
     assert "1 periods at the average of 12 earlier ones: 100" in count.expected
 
 
+@pytest.fixture
+def last_years_budget(clean_warehouse: Settings, query: Query) -> list[Row]:
+    """Forty lines of a budget that was loaded a month ago: three programmes, one of them on two lines only."""
+    contract = load_contracts()["operating_budget"]
+    programs = ["Fire Services"] * 20 + ["Toronto Zoo"] * 18 + ["Heritage Toronto"] * 2
+    lines = [
+        {"program": p, "service": f"{p} service", "amount": str(100 + n)} for n, p in enumerate(programs)
+    ]
+    ensure_raw_tables(clean_warehouse, {contract.dataset: contract})
+    _, loaded = batch(clean_warehouse, contract, lines, ["2023"] * len(lines))
+    query(f"create table raw.of_2023 partition of raw.{contract.table} for values in ('2023')", role="loader")
+    query(
+        f"insert into raw.{contract.table} (program, service, amount, _row, _period, _file_id, _night) "
+        f"select program, service, amount, _row, _period, 1, %s from raw.batch_{loaded}",
+        (BEFORE,),
+        role="loader",
+    )
+    query(
+        "update ops.batch set state = 'loaded', rows_loaded = 40, periods = '{2023}', night = %s where batch_id = %s",
+        (BEFORE, loaded),
+    )
+    return lines
+
+
+def test_a_programme_that_is_gone_is_told_by_name_however_small(
+    clean_warehouse: Settings, last_years_budget: list[Row]
+) -> None:
+    def kept(lines: list[Row]) -> CheckResult:
+        return check(clean_warehouse, "operating_budget", lines, ["2024"] * len(lines))["values_kept"]
+
+    assert (
+        kept([{**line, "program": f" {line['program'].upper()}"} for line in last_years_budget]).status
+        == "pass"
+    )
+    gone = kept(last_years_budget[:38])
+    assert (gone.status, gone.blocks) == ("warn", False)
+    assert gone.found == (
+        "2 rows, such as column_name program, gone Heritage Toronto, rows_before 2; "
+        "column_name service, gone Heritage Toronto service, rows_before 2"
+    )
+
+
+def test_shape_and_unit_are_judged_by_one_query_and_each_tells_its_own(
+    clean_warehouse: Settings, last_years_budget: list[Row]
+) -> None:
+    def judged(**change: Any) -> tuple[CheckResult, CheckResult]:
+        lines = [{**line, **change} for line in last_years_budget]
+        found = check(clean_warehouse, "operating_budget", lines, ["2024"] * len(lines))
+        return found["same_unit"], found["shape_as_before"]
+
+    assert [each.status for each in judged()] == ["pass", "pass"]
+    unit, shape = judged(amount="2000")
+    assert (unit.blocks, shape.status) == (True, "pass")
+    assert (
+        unit.found
+        == "1 row, such as column_name amount, problem another unit, before middle 119.5, now middle 2000"
+    )
+    unit, shape = judged(service=None)
+    assert (unit.status, shape.status) == ("pass", "warn")
+    assert shape.found.startswith("1 row, such as column_name service, problem empty more often")
+    assert unit.found == "no such row"
+
+
+def test_when_a_gate_was_at_work_is_written_down(clean_warehouse: Settings, query: Query) -> None:
+    """The gates' share of a night is that of the moments at which any of them was at work."""
+    began = datetime.now(UTC)
+    check(clean_warehouse, "dashboard_measures", [point("2.05")])
+    ((border, subject, first, last),) = query("select border, subject, began_at, ended_at from ops.gate_run")
+    assert (border, subject) == ("landing", "dashboard_measures")
+    assert began <= first < last <= datetime.now(UTC)
+    query("delete from ops.gate_run")
+    query(
+        "insert into ops.night (night, state, opened_at, closed_at) values (%s, 'released', '2026-01-01 02:00', "
+        "'2026-01-01 02:10')",
+        (NIGHT,),
+    )
+    for border, start, end in (("landing", "02:01:00", "02:02:00"), ("landing", "02:01:30", "02:02:30"),
+                               ("publish", "02:09:00", "02:09:30")):  # fmt: skip
+        query(
+            "insert into ops.gate_run values (%s, %s, 'x', %s, %s)",
+            (NIGHT, border, f"2026-01-01 {start}", f"2026-01-01 {end}"),
+        )
+    summary = summarise(clean_warehouse, NIGHT)
+    assert summary.gates == {"runs": 3, "seconds": 150.0, "at_work": 120.0}
+    assert (
+        gates_share(summary) == "gates were at work for 120 s of 600 s (20%): 3 runs, 150 s one after another"
+    )
+
+
 def test_a_month_is_compared_with_months_and_not_with_the_whole_year_before_it(
     clean_warehouse: Settings, query: Query
 ) -> None:
@@ -438,6 +530,9 @@ def test_a_sound_candidate_passes_and_its_results_are_kept_once(home: Settings, 
     gate = check_publish(home, NIGHT)
     assert gate.ok
     assert query("select count(*) from ops.check_result where border = 'publish'") == [(len(gate.results),)]
+    assert query("select count(*) from ops.gate_run where border = 'publish'") == [(2,)], (
+        "each time that it was at work"
+    )
 
 
 def judged(kpi_id: str, kind: str, status: str | None, was: str, now: str, trend: str, **more: Any) -> Row:

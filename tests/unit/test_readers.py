@@ -247,6 +247,22 @@ def test_a_missing_column_may_be_a_warning_but_never_a_required_one() -> None:
         match_header(lenient, ["Time", "Station", "Min Delay"], "x")
 
 
+ABOVE = "2026-01-02,07:15,Union,3\n2026-01-03,,Kipling,4\n"
+
+
+def test_records_above_the_header_refuse_the_file_and_titles_do_not(tmp_path: Path) -> None:
+    lines = CSV.splitlines(keepends=True)
+    with pytest.raises(Quarantined, match="2 rows like records above it") as refused:
+        opened(tmp_path, "".join([ABOVE, *lines]).encode())
+    assert "line 3" in str(refused.value)
+    for titles in (
+        "Toronto Transit Commission,,,\nUpdated 2026-01-31,,,\n",
+        "Jour,Heure,Station,Retard (min)\n",  # the header in another language
+        ",,,2026\n",  # a group of columns
+    ):
+        assert len(list(opened(tmp_path, "".join([titles, *lines]).encode()).records())) == len(lines) - 1
+
+
 def test_pattern_columns_take_their_names_from_the_header() -> None:
     columns = [
         {"name": "hood", "header": ["HOOD_ID"], "type": "text"},

@@ -261,6 +261,15 @@ def _follow(api: Any, settings: Settings, night: date, run_id: str, console: Any
             time.sleep(POLL)
 
 
+def gates_share(summary: Any) -> str:
+    """How much of the night the gates were at work, in words."""
+    gates = summary.gates
+    return (
+        f"gates were at work for {gates['at_work']:.0f} s of {summary.seconds:.0f} s "
+        f"({gates['at_work'] / summary.seconds:.0%}): {gates['runs']:,} runs, {gates['seconds']:.0f} s one after another"
+    )
+
+
 def _print(summary: Any, console: Any) -> None:
     """The summary as plain tables."""
     from rich.table import Table
@@ -305,6 +314,8 @@ def _print(summary: Any, console: Any) -> None:
         f" · models: {summary.models.get('success', 0)} built, {summary.models.get('skipped', 0)} had nothing new, "
         f"{summary.models.get('error', 0)} failed"
     )
+    if summary.seconds and summary.gates.get("runs"):
+        console.print(gates_share(summary))
     for problem in summary.problems:
         if problem["status"] == "fail" or problem["severity"] == "block":
             console.print(

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from cityperf.load.quarantined import Quarantined, refusal
-from cityperf.sources import Column, Contract
+from cityperf.sources import NUMBERS, Column, Contract
 
 META: Final = ("_file_id", "_row", "_sheet", "_period", "_night")
 REVIEW: Final = "if the publisher changed the file on purpose, review the contract and load it again"
@@ -146,6 +146,28 @@ def find_header(contract: Contract, rows: Sequence[Sequence[str]]) -> int | None
         if len(found & needed) > most:
             best, most = position, len(found & needed)
     return best if most >= min(2, len(needed)) else None
+
+
+def check_above(contract: Contract, layout: Layout, rows: Sequence[Sequence[str]], where: str) -> None:
+    """Raises Quarantined if records stand above the header, where titles are looked for and nothing is loaded from.
+
+    A row reads like a record when it fills most of the header's columns and has digits in all of numbers and dates that
+    it fills. A header in another language has words there, and one over groups of columns leaves most of them empty.
+    """
+    kinds = {str(column.name): column.type for column in contract.named_columns}
+    kept = [p for p, target in enumerate(layout.targets) if target]
+    counted = {p for p in kept if kinds.get(str(layout.targets[p])) in (*NUMBERS, "date", "timestamp")}
+
+    def like_a_record(row: Sequence[str]) -> bool:
+        filled = [p for p in kept if p < len(row) and row[p].strip()]
+        figures = [any(map(str.isdigit, row[p])) for p in filled if p in counted]
+        return len(filled) > 1 and len(filled) >= 0.75 * len(kept) and bool(figures) and all(figures)
+
+    if found := sum(map(like_a_record, rows)):
+        raise Quarantined(
+            "nothing but titles above the header", f"{found} row{'s' * (found > 1)} like records above it", where,
+            "the header was moved, or two files were put together: ask the publisher for the file with its header on top",
+        )  # fmt: skip
 
 
 def side_by_side(contract: Contract, header: Sequence[str]) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@ back."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,7 +16,7 @@ from cityperf.db import connect
 from cityperf.publish.swap import LIVE, NEXT, mark
 from cityperf.publish.tables import Table, tables
 from cityperf.quality import known
-from cityperf.quality.results import CheckResult, Gate, Rule, record, result_of, with_history
+from cityperf.quality.results import CheckResult, Gate, Rule, record, record_run, result_of, with_history
 from cityperf.quality.suites import modules, opened_source, run, sql_rule
 
 OWNER: Final = "Performance Office"
@@ -166,6 +167,7 @@ def check_publish(settings: Settings, night: date) -> Gate:
     """
     from cityperf.privacy import audit
 
+    began = time.perf_counter()
     issues = known.read_known_issues()
     with connect(settings, "publisher") as connection:
         mark(settings, connection)
@@ -189,6 +191,7 @@ def check_publish(settings: Settings, night: date) -> Gate:
         connection.execute("delete from ops.check_result where night = %s and border = 'publish'", (night,))
         record(connection, night, judged)
         known.store(connection, issues)
+        record_run(connection, night, "publish", "all tables", time.perf_counter() - began)
     return Gate(ok=not any(result.blocks for result in judged), results=judged)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 from psycopg import Connection, sql
@@ -17,14 +18,15 @@ from cityperf.quality import known
 from cityperf.quality.plausible import (
     Before,
     gone_query,
+    has_numbers,
     jumps_query,
+    kept_query,
     periods_query,
     points_of,
     repeats_query,
     shape_query,
-    units_query,
 )
-from cityperf.quality.results import CheckResult, Rule, record, result_of, with_history
+from cityperf.quality.results import CheckResult, Rule, record, record_run, result_of, with_history
 from cityperf.quality.suites import module, opened_source, run, sql_rule
 from cityperf.sources import Contract, ControlTotal
 
@@ -150,16 +152,17 @@ def _plausible(contract: Contract, night: date, earlier: Earlier) -> list[Rule]:
             )
         )
 
-    if units := units_query(contract, before):
+    shape = shape_query(contract, before, night.isoformat())
+    if shape and has_numbers(contract):
         rule(
             "same_unit",
-            units,
+            shape,
             "numbers of the size that they had",
             "columns of numbers",
             "ask the owner whether the unit changed; if it rightly did, register a known issue and mend staging first",
             blocks=True,
         )
-    if shape := shape_query(contract, before, night.isoformat()):
+    if shape:
         rule(
             "shape_as_before",
             shape,
@@ -174,6 +177,14 @@ def _plausible(contract: Contract, night: date, earlier: Earlier) -> list[Rule]:
             "no row repeated far more often than any was",
             "whole rows",
             "ask the owner whether the rows are true; they were loaded and are counted",
+        )
+    if contract.kept:
+        rule(
+            "values_kept",
+            kept_query(contract.kept, before),
+            f"every {' and '.join(contract.kept)} that was there",
+            f"columns {', '.join(contract.kept)}",
+            "ask the owner whether those named ended, were renamed or were left out; the rows were loaded",
         )
     if earlier.stood:
         rule(
@@ -278,13 +289,14 @@ def check_batch(
     batch_table: str,
     batch_id: int,
     connection: Connection[Any],
-    source: Any = None,
+    source: Callable[[], Any] | None = None,
 ) -> list[CheckResult]:
     """Check a committed, unattached batch table (`schema.name`) and write the results over `connection`.
 
-    `source`: the warehouse as Great Expectations sees it, where somebody opened it for many files. Returns every
-    result; the caller refuses the file when one of them `.blocks`.
+    `source` gives the warehouse as Great Expectations sees it, opened once for many files. Returns every result; the
+    caller refuses the file when one of them `.blocks`.
     """
+    began = time.perf_counter()
     schema, table = _split(batch_table)
     ours = connection.info.transaction_status == TransactionStatus.IDLE
     rules = landing_rules(contract, night, _earlier(connection, contract, night, schema, table, batch_id))
@@ -292,10 +304,11 @@ def check_batch(
     told = _counts_only if contract.privacy.level == "person_level" else str
     results = [
         result_of(v.rule, "landing", suite, contract.dataset, v.ok, told(v.found), batch_id)
-        for v in run(settings, "loader", schema, table, rules, source)
+        for v in run(settings, "loader", schema, table, rules, source and source())
     ]
     judged = with_history(connection, night, known.apply_known(results, known.read_known_issues(), night))
     record(connection, night, judged)
+    record_run(connection, night, "landing", contract.dataset, time.perf_counter() - began)
     if ours and not connection.autocommit:
         connection.commit()  # what was found must outlive the caller's rollback of a refused batch
     return judged
@@ -303,9 +316,11 @@ def check_batch(
 
 @contextmanager
 def gate_of_lot(settings: Settings) -> Iterator[Callable[..., list[CheckResult]]]:
-    """`check_batch` for files that are loaded after one another."""
-    with opened_source(settings, "loader") as source:
-        yield partial(check_batch, source=source)
+    """`check_batch` for files that are loaded after one another; the first of them opens what all use."""
+    with ExitStack() as opened:
+        yield partial(
+            check_batch, source=cache(lambda: opened.enter_context(opened_source(settings, "loader")))
+        )
 
 
 def _counts_only(found: str) -> str:

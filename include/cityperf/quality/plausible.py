@@ -15,6 +15,7 @@ peak, or a way back to normal, is neither.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,12 +60,14 @@ def _amount(value: str) -> str:
     )
 
 
-def _cells(contract: Contract, kinds: tuple[str, ...], before: Before) -> str:
-    """CTE `cells`: (side, name, kind, value) of about SAMPLE rows of each side, in the columns of those kinds.
+def _cells(contract: Contract, before: Before) -> str:
+    """CTE `cells`: (side, name, kind, value) of about SAMPLE rows of each side, in the columns that have a shape.
 
     Rows are drawn by a hash of their number: damage to every fourth row must not hide from every other one.
     """
-    listed = ", ".join(f"('{c.name}', '{_kind(c)}', btrim(\"{c.name}\"))" for c in _columns(contract, kinds))
+    listed = ", ".join(
+        f"('{c.name}', '{_kind(c)}', btrim(\"{c.name}\"))" for c in _columns(contract, _SHAPES)
+    )
 
     def side(name: str, rows: str) -> str:
         drawn = f"(hashint8(_row) & 2147483647) % (select 1 + count(*) / {SAMPLE} from {rows}) = 0"
@@ -76,6 +79,12 @@ def _cells(contract: Contract, kinds: tuple[str, ...], before: Before) -> str:
         )
 
     return f", before as ({before.rows}), cells as materialized ({side('now', 't')} union all {side('before', 'before')})"
+
+
+def _day(value: str) -> str:
+    """SQL for a text like a date as a moment; the 31st of February, which no cast survives, counts as the 3rd of March."""
+    year, month, day = (f"substr({value}, {at}, {n})::int" for at, n in ((1, 4), (6, 2), (9, 2)))
+    return f"(make_date(greatest({year}, 1), 1, 1) + make_interval(months => {month} - 1, days => {day} - 1))"
 
 
 def _kind(column: Column) -> str:
@@ -93,15 +102,24 @@ def _columns(contract: Contract, kinds: tuple[str, ...]) -> list[Column]:
 _SHAPES: Final = (*NUMBERS, "text", "date", "timestamp")
 
 
+def has_numbers(contract: Contract) -> bool:
+    """Whether the units of its columns can be judged."""
+    return bool(_columns(contract, NUMBERS))
+
+
 def shape_query(contract: Contract, before: Before, night: str) -> str | None:
-    """Rows (column_name, problem, before, now) where the delivery does not look like the one before it."""
+    """Rows (_check, column_name, problem, before, now) where the delivery does not look like the one before it.
+
+    `_check` is same_unit for columns of numbers whose middle is OTHER_UNIT times what it was, or a part; else
+    shape_as_before. Both in one query: drawing the rows is most of the work.
+    """
     if not _columns(contract, _SHAPES):
         return None
     judged_by_series = (
         contract.series.value if contract.series else ""
     )  # of many units: its middle means nothing
     return (
-        _cells(contract, _SHAPES, before)
+        _cells(contract, before)
         + f""",
         numbers as (
             select side, name, {_amount("value")} as number from cells where kind = 'number' and value is not null
@@ -156,6 +174,7 @@ def shape_query(contract: Contract, before: Before, night: str) -> str | None:
             having count(*) filter (where words.n_before > 0) between 2 and {CATEGORIES}
                 and sides.n_before >= 20 * count(*) filter (where words.n_before > 0)
         )
+        select case problem when 'another unit' then 'same_unit' else 'shape_as_before' end as _check, * from (
         select name as column_name, 'empty more often' as problem,
             to_char(100 * filled_before, 'FM990.0') || ' % filled' as before,
             to_char(100 * filled_now, 'FM990.0') || ' % filled' as now
@@ -169,13 +188,16 @@ def shape_query(contract: Contract, before: Before, night: str) -> str | None:
         from signs where least_of >= 4 * {ENOUGH} and name <> '{judged_by_series}'
             and abs(ln(middle_now / middle_before)) > 0.45
         union all
+        select name, 'another unit', 'middle ' || middle_before, 'middle ' || middle_now
+        from signs where least_of >= {ENOUGH} and abs(ln(middle_now / middle_before)) > ln({OTHER_UNIT})
+        union all
         select name, 'a date after the night', ahead_before || ' so far', ahead_now || ', up to ' || last_now
         from sides where n_before >= {ENOUGH} and ahead_before = 0 and ahead_now > 0
         union all
         select name, 'older than before', 'up to ' || newest_before, 'up to ' || newest_now
         from sides where least(n_before, n_now) >= {ENOUGH}
             and newest_before ~ {_DAY} and newest_now ~ {_DAY}
-            and newest_before::date - newest_now::date > 14
+            and {_day("newest_before")} - {_day("newest_now")} > interval '14 days'
         union all
         select name, 'a value never seen', kinds_before || ' values', quote_literal(value) || ' ' || n_now || ' times'
         from words join lists using (name)
@@ -192,26 +214,7 @@ def shape_query(contract: Contract, before: Before, night: str) -> str | None:
         from words where n_before = 0 and value ~ {_DAMAGE}
             and not exists (select from words as other where other.name = words.name and other.n_before > 0
                 and other.value ~ {_DAMAGE})
-    """
-    )
-
-
-def units_query(contract: Contract, before: Before) -> str | None:
-    """Rows (column_name, before, now) for columns of numbers whose middle is OTHER_UNIT times what it was, or a part."""
-    if not _columns(contract, NUMBERS):
-        return None
-    return (
-        _cells(contract, NUMBERS, before)
-        + f"""
-        select name as column_name, middle_before, middle_now from (
-            select name,
-                percentile_cont(0.5) within group (order by abs(number)) filter (where side = 'before') as middle_before,
-                percentile_cont(0.5) within group (order by abs(number)) filter (where side = 'now') as middle_now,
-                least(count(*) filter (where side = 'before'), count(*) filter (where side = 'now')) as least_of
-            from (select side, name, {_amount("value")} as number from cells where kind = 'number') as numbers
-            where number <> 0 group by 1
-        ) as middles
-        where least_of >= {ENOUGH} and abs(ln(middle_now / middle_before)) > ln({OTHER_UNIT})
+        ) as found order by 1, 2, 3, 4, 5
     """
     )
 
@@ -231,6 +234,17 @@ def repeats_query(contract: Contract, before: Before | None) -> str:
         f"select times, {earlier} as before, first_row from ({most.format(rows='t')}) as repeated "
         f"where times >= {ENOUGH} and times > 5 * {earlier} order by times desc limit 5"
     )
+
+
+def kept_query(columns: Sequence[str], before: Before) -> str:
+    """Rows (column_name, gone, rows_before) of values that the delivery before had and this one has on no row."""
+    each = (
+        f"""select '{column}' as column_name, min(btrim("{column}")) as gone, count(*) as rows_before
+            from before where btrim("{column}") <> '' group by lower(btrim("{column}"))
+            having lower(btrim("{column}")) not in (select lower(btrim("{column}")) from t where "{column}" is not null)"""
+        for column in columns
+    )
+    return f", before as ({before.rows}) {' union all '.join(each)} order by rows_before desc, gone"
 
 
 def periods_query(before: Before, stood: list[str]) -> str:

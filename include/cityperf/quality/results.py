@@ -153,6 +153,17 @@ def record(connection: Connection[Any], night: date, results: Sequence[CheckResu
         )
 
 
+def record_run(
+    connection: Connection[Any], night: date, border: Border, subject: str, seconds: float
+) -> None:
+    """Write down that a gate was at work until now for so long (ops.gate_run)."""
+    connection.execute(
+        "insert into ops.gate_run (night, border, subject, began_at, ended_at) "
+        "select %s, %s, %s, at - make_interval(secs => %s), at from clock_timestamp() as at",
+        (night, border, subject, seconds),
+    )
+
+
 def with_history(
     connection: Connection[Any], night: date, results: Sequence[CheckResult]
 ) -> list[CheckResult]:

@@ -44,7 +44,8 @@ def sql_rule(query: str) -> dict[str, Any]:
     """Arguments of a rule that fails for every row its query returns; the query calls the table under test
     `t`.
 
-    Braces of the query's own must be doubled.
+    Braces of the query's own must be doubled. A query may answer for several rules: it is run once, and each takes the
+    rows that name it in a column `_check`.
     """
     # Great Expectations aliases the batch itself unless the query has a join; before version 16 PostgreSQL
     # wants one.
@@ -72,7 +73,7 @@ def run(
     with opened as given, _batch(given, schema, table) as batch:
         verdicts = _validate(gx, batch, rules, "SUMMARY")
         again = [v.rule for v in verdicts if not v.ok and v.rule.expectation == _SQL]
-        # The offending rows of a query are only handed out in full, so they are asked for when there are any.
+        # The offending rows of a query are only counted and handed out when there are any.
         detailed = {v.rule.check: v for v in _validate(gx, batch, again, "COMPLETE")} if again else {}
     return [detailed.get(v.rule.check, v) for v in verdicts]
 
@@ -113,6 +114,20 @@ def _great_expectations() -> Any:
     return great_expectations
 
 
+@cache
+def _any_rows() -> Any:
+    """The expectation that a query finds nothing, by running it once; Great Expectations' own runs it again to count."""
+
+    class AnyRows(_great_expectations().expectations.UnexpectedRowsExpectation):  # type: ignore[misc]
+        metric_dependencies = ("unexpected_rows_query.table",)
+
+        def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+            found = len(metrics["unexpected_rows_query.table"])
+            return {"success": not found, "result": {"observed_value": found}}
+
+    return AnyRows
+
+
 @contextmanager
 def opened_source(settings: Settings, role: Role) -> Iterator[Any]:
     """The warehouse as Great Expectations sees it, as `role`. Opening it costs more than most suites."""
@@ -147,11 +162,12 @@ def _batch(source: Any, schema: str, table: str) -> Iterator[Any]:
 
 
 def _validate(gx: Any, batch: Any, rules: Sequence[Rule], result_format: str) -> list[Verdict]:
-    expectations = gx.expectations
-    made = [
-        getattr(expectations, rule.expectation)(**rule.arguments, meta={"rule": number})
-        for number, rule in enumerate(rules)
-    ]
+
+    def expectation(rule: Rule) -> Any:
+        at_a_glance = rule.expectation == _SQL and result_format == "SUMMARY"
+        return _any_rows() if at_a_glance else getattr(gx.expectations, rule.expectation)
+
+    made = [expectation(rule)(**rule.arguments, meta={"rule": number}) for number, rule in enumerate(rules)]
     suite = gx.ExpectationSuite("suite", expectations=made)
     outcome = batch.validate(
         suite, result_format={"result_format": result_format, "partial_unexpected_count": EXAMPLES}
@@ -159,8 +175,24 @@ def _validate(gx: Any, batch: Any, rules: Sequence[Rule], result_format: str) ->
     verdicts = {}
     for each in outcome.results:
         rule = rules[each.expectation_config.meta["rule"]]
-        verdicts[rule.check] = Verdict(rule, bool(each.success), _found(rule, each))
+        verdicts[rule.check] = _verdict(rule, each)
     return [verdicts[rule.check] for rule in rules]
+
+
+def _verdict(rule: Rule, outcome: Any) -> Verdict:
+    rows = _rows(outcome)
+    if rows and "_check" in rows[0]:
+        own = [row for row in rows if row["_check"] == rule.check]
+        others = len(rows) - len(own)  # only so many rows are handed out, but all are counted
+        return Verdict(
+            rule, not own, _rows_found(int(outcome.result["observed_value"]) - others if own else 0, own)
+        )
+    return Verdict(rule, bool(outcome.success), _found(rule, outcome))
+
+
+def _rows(outcome: Any) -> Sequence[Any]:
+    """The rows that a query found, where they were asked for."""
+    return ((outcome.result or {}).get("details") or {}).get("unexpected_rows") or ()
 
 
 def _found(rule: Rule, outcome: Any) -> str:
@@ -169,7 +201,7 @@ def _found(rule: Rule, outcome: Any) -> str:
         return f"that it could not be checked ({trouble})"
     seen: Mapping[str, Any] = outcome.result or {}
     if rule.expectation == _SQL:
-        return _rows_found(seen)
+        return _rows_found(int(seen.get("observed_value") or 0), _rows(outcome))
     if "unexpected_count" in seen:
         bad, of = seen["unexpected_count"], seen["element_count"]
         if not bad:
@@ -189,11 +221,9 @@ def _found(rule: Rule, outcome: Any) -> str:
     return "as expected" if outcome.success else f"{observed!r}"
 
 
-def _rows_found(seen: Mapping[str, Any]) -> str:
-    count = int(seen.get("observed_value") or 0)
+def _rows_found(count: int, rows: Sequence[Any]) -> str:
     if not count:
         return "no such row"
-    rows = (seen.get("details") or {}).get("unexpected_rows") or []
     shown = "; ".join(_one_row(row) for row in rows[:3])
     return f"{count:,} {'row' if count == 1 else 'rows'}" + (f", such as {shown}" if shown else "")
 

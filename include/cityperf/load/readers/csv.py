@@ -11,7 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, cast
 
-from cityperf.load.header import REVIEW, Layout, check_missing, check_width, find_header, match_header
+from cityperf.load.header import (
+    REVIEW,
+    Layout,
+    check_above,
+    check_missing,
+    check_width,
+    find_header,
+    match_header,
+)
 from cityperf.load.quarantined import BadRow, Quarantined
 from cityperf.load.readers.limits import limits
 from cityperf.load.readers.records import (
@@ -70,6 +78,7 @@ def csv_reader(contract: Contract, path: Path, name: str) -> Reader:
     header_lines = lines[position]
     width = len(rows[position])
     layout = match_header(contract, rows[position], f"{where}, line {header_lines}")
+    check_above(contract, layout, rows[:position], f"{where}, line {header_lines}")
     start = skip + _offset(head[skip:], header_lines)
 
     @contextmanager

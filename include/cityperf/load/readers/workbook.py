@@ -16,6 +16,7 @@ from typing import Any, Final
 from cityperf.load.header import (
     REVIEW,
     Layout,
+    check_above,
     check_missing,
     find_header,
     match_header,
@@ -147,6 +148,7 @@ def _tables(contract: Contract, sheet: Any, title: str, name: str, notes: list[s
     for begin, end in side_by_side(contract, header):
         part = ["" if not begin <= p < end else cell for p, cell in enumerate(header)]
         layout = match_header(contract, part, f"{where}, row {line}", said)
+        check_above(contract, layout, first[:position], f"{where}, row {line}")
         if (begin, end) != (0, len(header)):  # what stands beside this table is the next one's
             layout = Layout(layout.targets, (), layout.new, layout.missing)
             yield _Table(f"{title}: {next(filter(None, part))}", sheet, position, tuple(part), layout, above)
