@@ -14,6 +14,9 @@ DIMENSIONS = [
     "corporate_performance",
 ]
 
+# What a figure means to its readers: none of it changes without a version of the definition.
+MEANING = ("direction", "unit", "multiplier", "is_flow")
+
 
 def rules(candidate: Candidate) -> list[Rule]:
     listed = [
@@ -81,6 +84,27 @@ def rules(candidate: Candidate) -> list[Rule]:
                 runbook="publish.md#vanished-kpis",
                 expected="every KPI of the release that is up",
                 remedy="a KPI is retired by marking it inactive, never by dropping it",
+            )
+        )
+    if candidate.has("kpi", *MEANING, "version"):
+        was = ", ".join(f"up.{column}" for column in MEANING)
+        now = ", ".join(f"t.{column}" for column in MEANING)
+        listed.append(
+            Rule(
+                check="meaning_kept",
+                expectation="UnexpectedRowsExpectation",
+                arguments=sql_rule(
+                    f"select t.kpi_id, version, {', '.join(f'up.{c} as {c}_was, t.{c} as {c}_is' for c in MEANING)} "
+                    "from t join publish.kpi as up using (kpi_id, version) "
+                    f"where ({now}) is distinct from ({was})"
+                ),
+                severity="block",
+                owner=OWNER,
+                runbook="publish.md#meaning",
+                expected=f"{', '.join(MEANING)} of a KPI's version as readers know them",
+                location=f"columns {', '.join(MEANING)}",
+                remedy="what turns a good figure into a bad one is a new definition: give the KPI's YAML a new version "
+                "with a note, or take the change back",
             )
         )
     return listed

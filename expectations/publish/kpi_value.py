@@ -8,6 +8,10 @@ from cityperf.quality.results import Rule
 from cityperf.quality.suites import sql_rule
 
 FAR_AHEAD = 400  # days: a budget's year is known before it begins, the year after it is not
+SERIES = "kpi_id, kpi_version, geography_type, geography_code, period_grain"
+FEWEST_TO_REPEAT = (
+    5  # areas with different figures that are all as in the period before; fewer may be so by chance
+)
 
 
 def points(night: str) -> str:
@@ -25,6 +29,45 @@ def points(night: str) -> str:
         "max(value::float8) filter (where vintage = at_before) as was "
         "from versions as v join t using (kpi_id, kpi_version, geography_type, geography_code, period_grain, "
         "period_start) where vintage in (at_night, at_before) group by 1, 2, 3)"
+    )
+
+
+def swapped(night: str) -> str:
+    """The night's figures whose numerator is about what denominators of the series are, and the other way round.
+
+    The two are told apart where the series' middle numerator and denominator differ by a factor of two at least.
+    """
+    return (
+        f", tonight as (select * from t where vintage = date '{night}' and is_latest and numerator > 0 "
+        "and denominator > 0), "
+        f"usual as (select {SERIES}, percentile_cont(0.5) within group (order by numerator::float8) as numerators, "
+        "percentile_cont(0.5) within group (order by denominator::float8) as denominators from t "
+        f"where vintage < date '{night}' and numerator > 0 and denominator > 0 and kpi_id in (select kpi_id from tonight) "
+        "group by 1, 2, 3, 4, 5 having count(*) >= 5) "
+        "select kpi_id, geography_code, to_char(period_start, 'YYYY-MM-DD') as period_start, numerator, denominator, "
+        f"numerators as usual_numerator, denominators as usual_denominator from tonight join usual using ({SERIES}) "
+        "where abs(ln(numerators / denominators)) > ln(2) "
+        "and abs(ln(numerator::float8 / numerators)) > 2 * abs(ln(numerator::float8 / denominators)) "
+        "and abs(ln(denominator::float8 / denominators)) > 2 * abs(ln(denominator::float8 / numerators))"
+    )
+
+
+def repeated(night: str) -> str:
+    """KPIs whose newest figures, of the night, are those of the period before: in every one of several areas, or in
+    numerator and denominator of a thousand and more.
+    """
+    return (
+        ", tonight as (select distinct kpi_id from t "
+        f"where vintage = date '{night}' and not is_withdrawn and value is not null), "
+        "figures as (select *, lag(value) over series as was, lag(numerator) over series as numerator_was, "
+        "lag(denominator) over series as denominator_was, "
+        f"row_number() over (partition by {SERIES} order by period_start desc) as back from t join tonight using (kpi_id) "
+        "where is_latest and not is_withdrawn and value is not null "
+        f"window series as (partition by {SERIES} order by period_start)) "
+        "select kpi_id, geography_type, to_char(max(period_start), 'YYYY-MM-DD') as period_start, count(*) as areas "
+        "from figures where back = 1 and was is not null group by kpi_id, geography_type, period_grain "
+        f"having max(vintage) = date '{night}' and bool_and(value = was) and (count(distinct value) >= {FEWEST_TO_REPEAT} "
+        "or bool_and(numerator = numerator_was and denominator = denominator_was and numerator >= 1000))"
     )
 
 
@@ -61,6 +104,61 @@ def rules(candidate: Candidate) -> list[Rule]:
             expected="at most a tenth of tonight's series to jump at once",
             location="column value",
             remedy="one cause moved them all: a unit, a join or a source; find it before anything is published",
+        ),
+        Rule(
+            check="value_is_its_ratio",
+            expectation="UnexpectedRowsExpectation",
+            # Only under the definition that stands: the registry has no other version's multiplier.
+            arguments=sql_rule(
+                "select t.kpi_id, geography_code, to_char(period_start, 'YYYY-MM-DD') as period_start, value, numerator, "
+                "denominator, multiplier from t join publish_next.kpi as k on k.kpi_id = t.kpi_id "
+                "and k.version = kpi_version where value is not null and numerator is not null and value <> 'NaN' "
+                "and abs(value - numerator * coalesce(multiplier, 1) / coalesce(nullif(denominator, 0), 1)) "
+                "> 0.000001 * greatest(abs(value), 0.000001)"
+            ),
+            severity="block",
+            owner=OWNER,
+            runbook="publish.md#ratios",
+            expected="every figure to be its numerator, per unit of its denominator, times the KPI's multiplier",
+            location="column value",
+            remedy="numerator and denominator are published beside the figure: see the KPI's SQL, which has them otherwise",
+        ),
+        Rule(
+            check="not_swapped",
+            expectation="UnexpectedRowsExpectation",
+            arguments=sql_rule(swapped(night)),
+            severity="block",
+            owner=OWNER,
+            runbook="publish.md#ratios",
+            expected="tonight's numerators to be about what the series' numerators are, not what its denominators are",
+            location="columns numerator, denominator",
+            remedy="the source or the KPI's SQL has changed the two about: mend it and run the night again",
+        ),
+        Rule(
+            check="not_repeated",
+            expectation="UnexpectedRowsExpectation",
+            arguments=sql_rule(repeated(night)),
+            severity="warn",
+            owner=OWNER,
+            runbook="publish.md#repeats",
+            expected="the newest period to have figures of its own",
+            location="column value",
+            remedy="the source has likely sent the period before once more under a new date: ask its steward",
+        ),
+        Rule(
+            check="latest_once",
+            expectation="UnexpectedRowsExpectation",
+            arguments=sql_rule(
+                f"select {SERIES}, to_char(period_start, 'YYYY-MM-DD') as period_start, count(*) filter (where is_latest) "
+                f"as latest from t group by {SERIES}, t.period_start having count(*) filter (where is_latest) > 1 "
+                "or bool_and(not is_latest)"
+            ),
+            severity="block",
+            owner=OWNER,
+            runbook="publish.md#keys",
+            expected="one latest vintage of every figure",
+            location="column is_latest",
+            remedy="two vintages are mixed: see how marts.kpi_value marks the latest",
         ),
         Rule(
             check="no_period_far_ahead",

@@ -14,6 +14,7 @@ from cityperf.config import Settings
 from cityperf.quality import check_publish
 from cityperf.sources import load_contracts
 
+from tests import mutations_of_candidates as on_publish
 from tests.feeds import Feeds, Judged, feeds, simulate
 from tests.integration.candidate import NIGHT, build_candidate, value, write_manifest
 from tests.mutations import DASH, LANDING, SLICE, TTC, at_landing, caught, prepared, severity
@@ -34,8 +35,22 @@ def test_damage_in_a_good_feed_is_stopped_or_flagged(running: Feeds) -> None:
 
 
 def test_the_kinds_of_damage_are_many_and_each_says_what_is_wanted() -> None:
-    assert len({m.name for m in LANDING}) == len(LANDING) >= 60
+    names = [*(m.name for m in LANDING), *(m.name for m in on_publish.PUBLISH)]
+    assert len({*names}) == len(names)
+    assert len(LANDING) >= 60
     assert {m.wanted for m in LANDING} <= {"block", "hold", "warn", "info"}
+
+
+def test_damage_in_a_candidate_is_stopped_or_flagged_and_a_sound_one_passes(
+    clean_warehouse: Settings,
+) -> None:
+    write_manifest(clean_warehouse)
+    good = on_publish.prepared(clean_warehouse)
+    chosen = [each for each in on_publish.PUBLISH if each.name in on_publish.SLICE]
+    assert len(chosen) == len(on_publish.SLICE)
+    for each in chosen:
+        found = on_publish.judged(clean_warehouse, each.change(good))
+        assert caught(each.wanted, on_publish.strictest(found)), (each.name, found)
 
 
 def test_sound_nights_raise_no_alarm(running: Feeds) -> None:
