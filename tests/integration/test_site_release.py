@@ -83,3 +83,20 @@ def test_only_pages_whose_data_changed_are_new_and_an_altered_one_is_found(home:
     victim.write_text(victim.read_text().replace("Riders", "Riderz"))
     found = [finding.node for verdict in verify(home, 2) for finding in verdict.findings]
     assert found == ["file site/en/kpi/2.05.html"]
+
+
+def test_the_first_page_tells_what_changed_since_the_release_before_it(home: Settings) -> None:
+    """Also what a night brought whose release was held: readers have not seen it."""
+    put_up(home)
+    assert "nothing before it to compare with" in (home.releases / "1/site/en/index.html").read_text()
+    rows = sound_rows(2, night(2))
+    (this,) = rows["release"]
+    came = {"figures": 4, "kpis": 1, "figures_new": 3, "figures_changed": 1, "figures_withdrawn": 0}
+    late = [{"vintage": night(days), "release_number": 2, **came} for days in (1, 2)]
+    listed = [{**this, "number": 1, "night": night()}, {**this, "number": 2, "night": night(2)}]
+    put_up(home, days=2, release=listed, vintage=[*rows["vintage"], *late])
+    english = (home.releases / "2/site/en/index.html").read_text()
+    assert "What changed since release 1 of 15 March 2024" in english
+    assert "Figures: 6 new, 2 changed, 0 withdrawn." in english
+    french = (home.releases / "2/site/fr/index.html").read_text()
+    assert "Ce qui a changé depuis la publication 1 du 15 mars 2024" in french

@@ -64,16 +64,36 @@ def _headlines(cards: list[Row]) -> list[Row]:
     return chosen
 
 
+def _previous(tables: Tables, edition: Edition) -> Row | None:
+    """The release that readers had before this one."""
+    listed = tables.rows("release", ("number", "night"), order=("number",))
+    return max(
+        (row for row in listed if row["number"] < edition.number), key=lambda row: row["number"], default=None
+    )
+
+
 def _news(tables: Tables, edition: Edition, cards: list[Row]) -> dict[str, Any]:
-    """What the newest night brought: new figures that are signals, restatements of this release, and what is late."""
+    """What changed since the release before: figures that came and are signals, restatements, and what is late.
+
+    Nights that were held back count: what they brought is new to readers. A first release has nothing before it.
+    """
+    before = _previous(tables, edition)
     newest = max((c["vintage"] for c in cards if c["vintage"]), default=None)
+    came = {"new": 0, "changed": 0, "withdrawn": 0}
+    for row in tables.rows("vintage", ("vintage", *(f"figures_{kind}" for kind in came))):
+        if before and row["vintage"] > before["night"]:
+            for kind in came:
+                came[kind] += row[f"figures_{kind}"] or 0
     restated: dict[str, int] = {}
     for row in tables.rows("restatement", ("kpi_id",), where=f"release_number = {int(edition.number)}"):
         restated[row["kpi_id"]] = restated.get(row["kpi_id"], 0) + 1
     items: list[dict[str, Any]] = []
     for card in cards:
         group = measures.group(card)
-        if card["vintage"] == newest and group in ("improvement", "concern", "changed"):
+        is_new = card["vintage"] and (
+            card["vintage"] > before["night"] if before else card["vintage"] == newest
+        )
+        if is_new and group in ("improvement", "concern", "changed"):
             items.append({"what": group, "card": card})
         if card["kpi_id"] in restated:
             items.append({"what": "restated", "card": card, "figures": restated[card["kpi_id"]]})
@@ -88,7 +108,7 @@ def _news(tables: Tables, edition: Edition, cards: list[Row]) -> dict[str, Any]:
         for queue in by.values():
             if queue and len(spread) < NEWS:
                 spread.append(queue.pop(0))
-    return {"newest": newest, "news": spread, "news_in_all": len(items)}
+    return {"before": before, "came": came, "news": spread, "news_in_all": len(items)}
 
 
 def _commitments(tables: Tables) -> dict[str, Any]:
@@ -161,11 +181,18 @@ def context(page: Page) -> Mapping[str, Any]:
         "news": news,
         "groups": measures.GROUP_ORDER,
         "map": _drawn_map(data["map"], lang) if data["map"] else None,
-        "newest": words.day(data["newest"], lang) if data["newest"] else "",
+        "since": _since(data["before"], lang),
+        "came": words.text("news.came", lang, **data["came"]) if data["before"] else "",
         "commitments_until": words.day(data["commitments"]["as_of"], lang)
         if data["commitments"]["as_of"]
         else "",
     }
+
+
+def _since(before: Mapping[str, Any] | None, lang: words.Lang) -> str:
+    if before is None:
+        return words.text("news.first_title", lang)
+    return words.text("news.title", lang, number=before["number"], day=words.day(before["night"], lang))
 
 
 def _drawn_map(found: Mapping[str, Any], lang: words.Lang) -> dict[str, Any]:
