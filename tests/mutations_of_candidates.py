@@ -151,6 +151,7 @@ PUBLISH = (
         "kpi_value", tonight(SHARE), value=lambda r: str(float(r["value"]) * 1.1))),
     Damage("direction turned round without a version", "block", on(
         "kpi", of(SHARE), direction=lambda r: "up")),
+    Damage("direction taken away without a version", "warn", on("kpi", of(SHARE), direction=lambda r: "none")),
     Damage("unit changed without a version", "block", on("kpi", of(SHARE), unit=lambda r: "percent")),
     Damage("multiplier changed without a version", "block", on("kpi", of(SHARE), multiplier=lambda r: 100)),
     Damage("a flow called a stock", "block", on("kpi", of(COUNT), is_flow=lambda r: False)),

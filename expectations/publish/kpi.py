@@ -15,7 +15,7 @@ DIMENSIONS = [
 ]
 
 # What a figure means to its readers: none of it changes without a version of the definition.
-MEANING = ("direction", "unit", "multiplier", "is_flow")
+MEANING = ("unit", "multiplier", "is_flow")
 
 
 def rules(candidate: Candidate) -> list[Rule]:
@@ -86,25 +86,41 @@ def rules(candidate: Candidate) -> list[Rule]:
                 remedy="a KPI is retired by marking it inactive, never by dropping it",
             )
         )
-    if candidate.has("kpi", *MEANING, "version"):
+    if candidate.has("kpi", "direction", *MEANING, "version"):
         was = ", ".join(f"up.{column}" for column in MEANING)
         now = ", ".join(f"t.{column}" for column in MEANING)
-        listed.append(
+        shown = ", ".join(f"up.{c} as {c}_was, t.{c} as {c}_is" for c in ("direction", *MEANING))
+        turned = "(t.direction, up.direction) in (('up', 'down'), ('down', 'up'))"
+        listed += [
             Rule(
                 check="meaning_kept",
                 expectation="UnexpectedRowsExpectation",
                 arguments=sql_rule(
-                    f"select t.kpi_id, version, {', '.join(f'up.{c} as {c}_was, t.{c} as {c}_is' for c in MEANING)} "
-                    "from t join publish.kpi as up using (kpi_id, version) "
-                    f"where ({now}) is distinct from ({was})"
+                    f"select t.kpi_id, version, {shown} from t join publish.kpi as up using (kpi_id, version) "
+                    f"where ({now}) is distinct from ({was}) or {turned}"
                 ),
                 severity="block",
                 owner=OWNER,
                 runbook="publish.md#meaning",
-                expected=f"{', '.join(MEANING)} of a KPI's version as readers know them",
-                location=f"columns {', '.join(MEANING)}",
+                expected=f"{', '.join(MEANING)} of a KPI's version as readers know them, and its direction not turned round",
+                location=f"columns direction, {', '.join(MEANING)}",
                 remedy="what turns a good figure into a bad one is a new definition: give the KPI's YAML a new version "
                 "with a note, or take the change back",
-            )
-        )
+            ),
+            Rule(
+                check="direction_kept",
+                expectation="UnexpectedRowsExpectation",
+                arguments=sql_rule(
+                    "select t.kpi_id, version, up.direction as direction_was, t.direction as direction_is "
+                    "from t join publish.kpi as up using (kpi_id, version) "
+                    f"where t.direction <> up.direction and not {turned}"
+                ),
+                severity="warn",
+                owner=OWNER,
+                runbook="publish.md#meaning",
+                expected="the direction of a KPI's version as readers know it",
+                location="column direction",
+                remedy="it is judged from now on, or no longer: ask its steward whether that is meant, and give it a version",
+            ),
+        ]
     return listed
