@@ -120,7 +120,7 @@ def rules(candidate: Candidate) -> list[Rule]:
                 runbook="publish.md#meaning",
                 expected="the direction of a KPI's version as readers know it",
                 location="column direction",
-                remedy="it is judged from now on, or no longer: ask its steward whether that is meant, and give it a version",
+                remedy="it is judged from now on, or no longer: ask its steward if that is meant, and give it a version",
             ),
         ]
     return listed
