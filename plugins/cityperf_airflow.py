@@ -288,7 +288,7 @@ def _pages() -> list[dict[str, Any]]:
 class CityperfPlugin(AirflowPlugin):
     name = "cityperf"
     deadline_references = [PublishedBy]  # noqa: RUF012  # Airflow's own plugin interface
-    global_operator_extra_links = [DataLink()]  # noqa: RUF012
+    global_operator_extra_links = [DataLink()]  # noqa: RUF012  # likewise
     fastapi_apps = _pages()
     external_views = [  # noqa: RUF012  # Airflow's own plugin interface
         {"name": "Warehouse", "href": "/warehouse/", "destination": "nav", "url_route": "warehouse"}

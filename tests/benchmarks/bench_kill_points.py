@@ -3,7 +3,8 @@
 Two homes publish the same nights. In one nothing happens. In the other each release is killed once with SIGKILL, in
 three ways: at the points that the code names; before one of the steps that it takes (each change of a file or folder,
 each fsync, each exchange with the database: watched from outside by Python's audit hook and psycopg's one way to the
-server); and at moments drawn from a seed. Every killed attempt is the next one's start, as after a power cut.
+server); and at moments drawn from a seed. Every killed attempt is the next one's start. PostgreSQL runs without fsync here:
+this is about killed processes, not about power cuts.
 
 After each kill readers must see the old release or the new one in every row, and `current` must lead to a folder that
 agrees with its hash tree. Then the release is made once more, and folder, link, status files, tables, schemas and ledger
@@ -25,6 +26,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import partial
 from itertools import count, groupby
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,7 @@ def watch(taken: Callable[[str], None]) -> None:
 
     sys.addaudithook(audited)
     os.fsync = before("fsync", os.fsync)
+    # Put in place of the method on purpose: every exchange with the server goes through it.
     psycopg.Connection.wait = before("database", psycopg.Connection.wait)  # type: ignore[method-assign]
 
 
@@ -279,7 +282,7 @@ def main() -> None:
                 point = (
                     where.removeprefix("at ").split("publish_old_")[0] + f"publish_old_{up - garbage.KEPT}"
                 )
-                prepare = lambda point=point: die_at(point)  # noqa: E731
+                prepare = partial(die_at, point)
             died = in_a_child(settings, night, prepare, seconds)
             killed += died
             settled(settings)

@@ -22,15 +22,11 @@ sys.path[:0] = [
 ]
 
 
-from tests import mutations_of_candidates as on_publish  # noqa: E402
-from tests.feeds import feeds  # noqa: E402
-from tests.integration.candidate import write_manifest  # noqa: E402
-from tests.mutations import LANDING, at_landing, caught, damaged, prepared, severity  # noqa: E402
-
-
 def main() -> None:
     from cityperf import postgres
     from cityperf.config import Settings
+
+    from tests.mutations import caught
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -66,6 +62,9 @@ Outcomes = Iterator[tuple[str, str, str, str, str]]
 
 
 def landing(settings: Any, only: str) -> Outcomes:
+    from tests.feeds import feeds
+    from tests.mutations import LANDING, at_landing, damaged, prepared, severity
+
     chosen = [m for m in LANDING if any(only in word for word in (m.name, m.dataset, "landing"))]
     datasets = list(dict.fromkeys(m.dataset for m in chosen))
     if not chosen:
@@ -82,6 +81,9 @@ def landing(settings: Any, only: str) -> Outcomes:
 
 
 def candidates(settings: Any, only: str) -> Outcomes:
+    from tests import mutations_of_candidates as on_publish
+    from tests.integration.candidate import write_manifest
+
     chosen = [m for m in on_publish.PUBLISH if only in m.name or only in "publish candidate"]
     if not chosen:
         return

@@ -118,6 +118,7 @@ def _great_expectations() -> Any:
 def _any_rows() -> Any:
     """The expectation that a query finds nothing, by running it once; Great Expectations' own runs it again to count."""
 
+    # mypy knows no class that is imported when it is first used
     class AnyRows(_great_expectations().expectations.UnexpectedRowsExpectation):  # type: ignore[misc]
         metric_dependencies = ("unexpected_rows_query.table",)
 
