@@ -111,9 +111,8 @@ def _table(made: Document, note: Mapping[str, Any]) -> None:
 
     lines = [note["columns"], *(row["cells"] for row in note["rows"])]
     table = made.add_table(rows=len(lines), cols=len(note["columns"]), style=TABLE)
-    for row, line in zip(
-        table._tbl.tr_lst, lines, strict=True
-    ):  # its `rows` work every cell's width out anew
+    # By the elements: the table's own `rows` work every cell's width out anew.
+    for row, line in zip(table._tbl.tr_lst, lines, strict=True):
         properties = row.get_or_add_trPr()
         properties.append(OxmlElement("w:cantSplit"))
         if line is note["columns"]:

@@ -24,6 +24,7 @@ DIMENSIONS: Final = (
     "corporate_performance",
 )
 GROUP_ORDER: Final = ("improvement", "concern", "changed", "common_cause", "not_assessed")
+CITY: Final = "geography_type = 'city'"  # rows of the city as a whole
 SPARK: Final = 24  # points of a sparkline
 TARGETS: Final = ("above", "below", "within", "near", "none")
 # Of the scorecard; the days that something is late and the release that it went up with are left out on purpose: they
@@ -168,7 +169,7 @@ def with_points(tables: Tables, found: list[Row]) -> list[Row]:
             "upper_limit",
             "point_type",
         ),
-        where="geography_type = 'city'",
+        where=CITY,
         order=("period_start",),
         newest=SPARK,
         per=("kpi_id",),

@@ -15,7 +15,6 @@ from cityperf.site.words import LANGS, Lang
 
 POINTS: Final = 48  # of each series, of which the small chart shows the newest
 RESTATED: Final = 12  # newest restatements of a KPI
-CITY: Final = "geography_type = 'city'"
 SIGNALS: Final = ("concern", "improvement", "changed")
 
 
@@ -43,22 +42,28 @@ def _entries(tables: Tables) -> Iterator[dict[str, Any]]:
         "kpi_id",
         "kpi_assessment",
         ("is_trial", "signal_basis", "phase_points", "mean", "lower_limit", "upper_limit", "reason_en", "reason_fr"),
-        where=CITY,
+        where=measures.CITY,
     )  # fmt: skip
     points = tables.by(
-        "kpi_id", "kpi_signal", SIGNAL, where=CITY, order=("period_start",), newest=POINTS, per=("kpi_id",)
+        "kpi_id",
+        "kpi_signal",
+        SIGNAL,
+        where=measures.CITY,
+        order=("period_start",),
+        newest=POINTS,
+        per=("kpi_id",),
     )
     comparisons = tables.by(
         "kpi_id",
         "kpi_comparison",
         ("comparison", "change", "change_unit", "compared_period_start"),
-        where=f"{CITY} and comparison = 'period'",
+        where=f"{measures.CITY} and comparison = 'period'",
     )
     restated = tables.by(
         "kpi_id",
         "restatement",
         ("period_start", "release_number", "old_value", "new_value", "cause"),
-        where=CITY,
+        where=measures.CITY,
         order=("-release_number", "-period_start"),
     )
     for card in measures.cards(tables):

@@ -30,7 +30,7 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
         "kpi_id",
         "restatement",
         RESTATED,
-        where="geography_type = 'city'",
+        where=measures.CITY,
         order=("-vintage", "-period_start"),
     )
     found = [

@@ -18,7 +18,6 @@ DRAWN: Final = 3  # fewer points than these make no chart
 SHOWN: Final = 12  # periods of the table beside it
 HISTORY: Final = 120  # vintages of the newest periods that are read for the chart and the revisions
 COMPARISONS: Final = ("period", "year", "ytd", "rolling_12", "target")
-CITY: Final = "geography_type = 'city'"
 HOME: Final = "Toronto"  # as the benchmark table names the city
 
 ABOUT: Final = (
@@ -150,17 +149,17 @@ def _sources(tables: Tables) -> dict[str, Groups]:
                 "status",
                 "is_target_met",
             ),
-            where=CITY,
+            where=measures.CITY,
             order=("comparison",),
         ),
         "points": tables.by(
-            "kpi_id", "kpi_signal", SIGNAL, where=CITY, order=period, newest=CHARTED, per=("kpi_id",)
+            "kpi_id", "kpi_signal", SIGNAL, where=measures.CITY, order=period, newest=CHARTED, per=("kpi_id",)
         ),
         "figures": tables.by(
             "kpi_id",
             "kpi_value",
             ("period_start", "kpi_version", "vintage", "value", "is_latest", "is_withdrawn", "mark"),
-            where=CITY,
+            where=measures.CITY,
             order=("period_start", "kpi_version", "vintage"),
             newest=HISTORY,
             per=("kpi_id",),
@@ -181,7 +180,7 @@ def _sources(tables: Tables) -> dict[str, Groups]:
                 "reason_en",
                 "reason_fr",
             ),
-            where=CITY,
+            where=measures.CITY,
         ),
         "breaks": tables.by(
             "kpi_id",
@@ -193,7 +192,7 @@ def _sources(tables: Tables) -> dict[str, Groups]:
             "kpi_id",
             "kpi_revision",
             ("kpi_version", "figures", "figures_revised", "mean_revision", "mean_absolute_revision"),
-            where=CITY,
+            where=measures.CITY,
             order=("-kpi_version",),
         ),
         "wards": tables.by(
@@ -223,7 +222,7 @@ def _sources(tables: Tables) -> dict[str, Groups]:
             "kpi_id",
             "restatement",
             ("period_start", "release_number", "old_value", "new_value", "cause"),
-            where=CITY,
+            where=measures.CITY,
             order=("-release_number", "-period_start"),
         ),
         "files": tables.by(
