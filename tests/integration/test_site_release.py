@@ -98,5 +98,6 @@ def test_the_first_page_tells_what_changed_since_the_release_before_it(home: Set
     english = (home.releases / "2/site/en/index.html").read_text()
     assert "What changed since release 1 of 15 March 2024" in english
     assert "Figures: 6 new, 2 changed, 0 withdrawn." in english
+    assert "This page is as it is since release 2." in english
     french = (home.releases / "2/site/fr/index.html").read_text()
     assert "Ce qui a changé depuis la publication 1 du 15 mars 2024" in french

@@ -52,7 +52,10 @@ def render(page: Page, since: int, sample: bool) -> bytes:
 
 
 def html(page: Page, since: int, sample: bool, context: Mapping[str, Any], template: str) -> bytes:
-    """A template filled with `context` and with what the frame needs: addresses, language, words."""
+    """A template filled with `context` and with what the frame needs: addresses, language, words.
+
+    Raises ValueError where a context takes a name of the frame's: every page would show the one for the other.
+    """
     lang = page.lang
     inside = page.path.removeprefix(f"{lang}/")
     root = "../" * page.path.count("/")
@@ -64,9 +67,11 @@ def html(page: Page, since: int, sample: bool, context: Mapping[str, Any], templ
         "home": f"{root}{lang}/",
         "elsewhere": f"{root}{other}/{inside}",
         "here": inside,
-        "kind": page.kind,
+        "kind": page.data.get("register", page.kind),  # each register has its own name and place in the menu
         "sample": sample,
         "since": since,
         "t": lambda key, **values: words.text(key, lang, **values),
     }
+    if taken := frame.keys() & context.keys():
+        raise ValueError(f"{page.path}: expected names that the frame does not use, found {sorted(taken)}")
     return environment().get_template(template).render({**frame, **context}).encode()

@@ -181,7 +181,7 @@ def context(page: Page) -> Mapping[str, Any]:
         "news": news,
         "groups": measures.GROUP_ORDER,
         "map": _drawn_map(data["map"], lang) if data["map"] else None,
-        "since": _since(data["before"], lang),
+        "news_title": _news_title(data["before"], lang),
         "came": words.text("news.came", lang, **data["came"]) if data["before"] else "",
         "commitments_until": words.day(data["commitments"]["as_of"], lang)
         if data["commitments"]["as_of"]
@@ -189,7 +189,7 @@ def context(page: Page) -> Mapping[str, Any]:
     }
 
 
-def _since(before: Mapping[str, Any] | None, lang: words.Lang) -> str:
+def _news_title(before: Mapping[str, Any] | None, lang: words.Lang) -> str:
     if before is None:
         return words.text("news.first_title", lang)
     return words.text("news.title", lang, number=before["number"], day=words.day(before["night"], lang))

@@ -200,7 +200,6 @@ def context(page: Page) -> Mapping[str, Any]:
     """Headings and cells as text in the page's language."""
     register = next(each for each in REGISTERS if each.name == page.data["register"])
     return {
-        "kind": register.name,
         "sections": [
             {
                 "table": section.table,
