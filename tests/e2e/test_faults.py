@@ -15,9 +15,11 @@ from cityperf import stack
 from cityperf.config import Settings
 
 from tests.e2e.conftest import Home, Released, states
+from tests.e2e.dashboard import dashboard
 
 pytestmark = pytest.mark.fault
-NEXT, AFTER = "2026-11-14", "2026-11-16"  # a Saturday, on which the feed has nothing new, and a Monday
+# A Saturday, on which the feed has nothing new, and a Monday by which the rates of LAST, which come daily, are late.
+LAST, NEXT, AFTER = "2026-11-13", "2026-11-14", "2026-11-23"
 
 COUNTS = {
     "bank_of_canada_rates": "raw.bank_of_canada_rates",
@@ -82,6 +84,32 @@ def test_nothing_already_loaded_was_touched(bad_night: dict[str, Any]) -> None:
     assert bad_night["after"] == bad_night["before"]
 
 
+def test_the_dashboard_tells_which_figures_a_refused_delivery_left_behind(
+    home: Home, bad_night: dict[str, Any]
+) -> None:
+    """Two files were refused at the gate: their measures say so, in the list too; others do not."""
+    stale = "select kpi_id, sources from publish.scorecard join publish.kpi using (kpi_id) where stale_reason_en is not null"
+    held = dict(home.query(stale))
+    assert held and all("dashboard_measures" in said or "operating_budget" in said for said in held.values())
+    [(well,)] = home.query(
+        "select kpi_id from publish.scorecard where stale_reason_en is null order by 1 limit 1"
+    )
+    with dashboard(home) as site:
+        assert site.notices() == {}, "the release as a whole is the newest"
+        of = {row[0]: row for row in site.rows("en/quality.html", "data_quality")}
+        for dataset in ("dashboard_measures", "operating_budget"):
+            assert "Delivery of 2026-11-14 held back; last good one of 2026-11-1" in of[dataset][-1]
+        assert of["service_requests_311"][-1] == ""
+        ill = min(held)
+        page = site.text(f"en/kpi/{ill}.html")
+        assert "A newer figure is held back" in page and "Delivery of 2026-11-14 held back" in page
+        assert "Un chiffre plus récent est retenu" in site.text(f"fr/kpi/{ill}.html")
+        assert "held back" not in site.text(f"en/kpi/{well}.html")
+        listed = site.text("en/kpis/late.html")
+        names = home.query("select name_en from publish.kpi where kpi_id = any(%s)", list(held))
+        assert all(name in listed for (name,) in names)
+
+
 def test_the_next_attempt_mends_itself(home: Home, bad_night: dict[str, Any]) -> None:
     code, (summary,) = home.refresh("--night", NEXT)
     assert code == 0, summary
@@ -95,8 +123,17 @@ def test_a_held_night_asks_in_airflow_and_is_published_when_somebody_says_yes(
     [(up,)] = home.query("select max(number) from publish.release")
     back = home.cityperf("release", "rollback", str(up - 1), "--by", "k.nakamura", "--reason", "a drill")
     assert back.returncode == 0, back.stderr
+    with dashboard(home) as site:
+        assert list(site.notices()) == ["repeated"] and "a drill" in site.notices()["repeated"]
+        assert site.as_of("number") == str(up + 1)
+    late = {"rules": [{"match": "*bankofcanada.ca*", "fault": "status", "status": 500, "times": 1000}]}
+    (home.base / "faults.json").write_text(json.dumps(late))
     code, (summary,) = home.refresh("--night", AFTER)
+    (home.base / "faults.json").unlink()
     assert (code, summary["state"], summary["release"]) == (3, "held", up + 1), summary
+    with dashboard(home) as site:
+        assert set(site.notices()) == {"repeated", "stale"}, "newer figures wait, and readers are told"
+        assert site.as_of("number") == str(up + 1)
 
     api = stack.api(Settings(profile="sample", home=home.path))
     runs = "/dags/approve_release/dagRuns"
@@ -128,3 +165,16 @@ def test_a_held_night_asks_in_airflow_and_is_published_when_somebody_says_yes(
         ("approved", "m.osei", "the drill is over")
     ]
     assert home.cityperf("release", "verify").returncode == 0
+    with dashboard(home) as site:
+        assert site.notices() == {} and site.as_of("number") == str(up + 2)
+        [(number_late, in_all)] = home.query(
+            "select count(*) filter (where late_by_days > 0), count(*) from publish.data_quality"
+        )
+        assert site.as_of("late") == f"{number_late} of {in_all} late" and number_late > 0
+        row = next(r for r in site.rows("en/quality.html", "data_quality") if r[0] == "bank_of_canada_rates")
+        assert f"not here; last delivery of {LAST}" in row[-1]
+        [(kpi_id,)] = home.query(
+            "select kpi_id from publish.scorecard join publish.kpi using (kpi_id) "
+            "where sources ~ 'bank_of_canada_rates' and late_by_days > 0 order by 1 limit 1"
+        )
+        assert "Late: due" in site.text(f"en/kpi/{kpi_id}.html")

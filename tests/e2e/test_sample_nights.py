@@ -13,6 +13,7 @@ from cityperf.stack import AirflowApi
 from cityperf.transform import model_tree
 
 from tests.e2e.conftest import FIRST_NIGHT, Home, Released, states
+from tests.e2e.dashboard import dashboard
 
 NIGHT, NEXT = FIRST_NIGHT, "2026-11-13"
 
@@ -166,6 +167,36 @@ def test_the_next_night_restates_and_keeps_what_was_known(home: Home, tomorrow: 
     seen = home.query("select vintage::text, release_number from publish.vintage order by 1")
     assert seen == [(NIGHT, 1), (NEXT, 2)]
     assert "unchanged" in states(tomorrow).values()
+
+
+def test_the_dashboard_of_the_next_night_tells_what_changed_and_what_was_restated(
+    home: Home, tomorrow: dict[str, Any]
+) -> None:
+    came = home.one(
+        "select sum(figures_new), sum(figures_changed), sum(figures_withdrawn) from publish.vintage where vintage > %s",
+        NIGHT,
+    )
+    restated = home.query(
+        "select distinct kpi_id from publish.restatement where release_number = 2 and geography_type = 'city' order by 1"
+    )
+    kpi_id, period, old, new, decimals = home.one(
+        "select r.kpi_id, r.period_start::text, r.old_value, r.new_value, k.decimals from publish.restatement as r "
+        "join publish.kpi as k using (kpi_id) where r.release_number = 2 and r.geography_type = 'city' "
+        "and k.unit = 'number' and r.new_value > 1000 order by r.kpi_id, r.period_start desc limit 1"
+    )
+    with dashboard(home) as site:
+        assert (site.as_of("number"), site.notices()) == ("2", {})
+        first_page = site.text("en/index.html")
+        assert "What changed since release 1 of 12 November 2026" in first_page
+        assert "Figures: {:,} new, {:,} changed, {:,} withdrawn.".format(*map(int, came)) in first_page
+        assert "restated. The first figure" in first_page
+        count = home.one("select count(*) from publish.restatement where release_number = 2")[0]
+        assert site.as_of("restated").startswith(f"{count:,}")
+        shown = site.rows("en/restatements.html", "restatement")
+        assert {row[0] for row in shown} >= {kpi for (kpi,) in restated}
+        page = site.text(f"en/kpi/{kpi_id}.html")
+        assert f"{old:,.{decimals}f}" in page and f"{new:,.{decimals}f}" in page, (kpi_id, period)
+        assert "Ce qui a changé depuis la publication 1 du 12 novembre 2026" in site.text("fr/index.html")
 
 
 def test_an_edition_keeps_its_figures_and_shows_what_the_next_night_restated(

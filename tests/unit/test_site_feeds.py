@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cityperf.site.model import Page
-from cityperf.site.pages.feed import render
+from cityperf.site.pages.feed import begun, render
 from cityperf.site.words import Lang
 from lxml import etree
 
@@ -18,8 +18,11 @@ KPI: dict[str, Any] = {
     "dimension": "customer_service",
     "unit": "percent", "decimals": 1, "period_grain": "month", "period_start": date(2026, 9, 1),
     "value": Decimal("0.841"),
-    "vintage": date(2026, 10, 15), "variation": "improvement", "special_cause": "outside_limits", "is_target_met": False,
-    "target_value": Decimal("0.85"),
+    "vintage": date(2026, 10, 15), "is_target_met": False, "target_value": Decimal("0.85"),
+    "signals": [
+        {"period_start": date(2026, 9, 1), "value": Decimal("0.841"), "vintage": date(2026, 10, 15), "group": "improvement",
+         "special_cause": "outside_limits"},
+    ],
     "restated": [
         {"period_start": date(2026, 8, 1), "period_grain": "month", "vintage": date(2026, 10, 15),
          "old_value": Decimal("0.8"), "new_value": Decimal("0.81"), "release_number": 12},
@@ -39,18 +42,23 @@ def titles(found: Any) -> list[str]:
 def test_a_signal_a_target_and_a_restatement_are_an_entry_each() -> None:
     found = titles(feed())
     assert len(found) == 3
-    assert any("a signal of improvement" in each for each in found)
+    assert "Calls answered in time: a signal of improvement began" in found
     assert "Calls answered in time: the target is not met" in found
     assert "Calls answered in time: the figure of August 2026 was restated" in found
     summaries = [each.text for each in feed().findall("a:entry/a:summary", ATOM)]
+    assert "September 2026: 84.1%, outside the limits" in summaries
     assert "September 2026: 84.1%, target 85.0%" in summaries and "Before: 80.0%; now: 81.0%" in summaries
 
 
 def test_no_signal_no_target_no_restatement_is_an_empty_feed_with_its_time() -> None:
-    found = feed(variation="common_cause", special_cause=None, is_target_met=None, restated=[])
+    found = feed(signals=[], is_target_met=None, restated=[])
     assert titles(found) == []
     assert found.find("a:updated", ATOM).text == "2026-10-15T00:00:00+00:00"
-    assert feed(value=None, vintage=None, restated=[]).find("a:updated", ATOM).text.startswith("1970-01-01")
+    assert (
+        feed(value=None, vintage=None, signals=[], restated=[])
+        .find("a:updated", ATOM)
+        .text.startswith("1970-01-01")
+    )
 
 
 def test_the_same_event_keeps_its_id_and_bytes_and_a_new_one_has_another() -> None:
@@ -60,7 +68,37 @@ def test_the_same_event_keeps_its_id_and_bytes_and_a_new_one_has_another() -> No
     page = Page("en/feeds/CS-01.atom", "feed", "en", {"about": "CS-01", "kpis": [KPI]})
     assert render(page, 1, False) == render(page, 9, False)
     later = feed(period_start=date(2026, 10, 1))
-    assert len(ids(feed()) & ids(later)) == 1, "the restatement alone is the same event"
+    assert len(ids(feed()) & ids(later)) == 2, (
+        "the signal that began earlier and the restatement are the same events"
+    )
+
+
+def test_a_signal_is_told_when_it_begins_and_stays_told() -> None:
+    """A second figure of the same run is no news; what came before the first period that is looked at is not known."""
+    kinds = [
+        "improvement",
+        "improvement",
+        "common_cause",
+        "concern",
+        "concern",
+        "neutral_high",
+        "common_cause",
+        "concern",
+    ]
+    points: list[dict[str, Any]] = [
+        {"period_start": date(2026, month, 1), "point_type": kind, "special_cause": "outside_limits"}
+        for month, kind in enumerate(kinds, 1)
+    ]
+    figures = [
+        {"period_start": date(2026, month, 1), "value": Decimal(month), "vintage": date(2026, month, 20)}
+        for month in range(1, 8)
+    ]
+    told = [
+        (each["period_start"].month, each["group"], each["vintage"].day) for each in begun(points, figures)
+    ]
+    assert told == [(4, "concern", 20), (6, "changed", 20)], (
+        "August has a point of the chart but no standing figure"
+    )
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ CARD: dict[str, Any] = {
     "last_year_value": Decimal("0.80"), "last_year_change": None, "last_year_status": None, "target_value": Decimal("0.85"),
     "target_change": Decimal("-1"), "target_status": "unfavourable", "is_target_met": False, "variation": "improvement",
     "special_cause": "seven_on_one_side", "assurance": "hit_or_miss", "recent_values": None, "next_expected_on": None,
-    "stale_reason_en": None, "stale_reason_fr": None, "quality_grade": None, "late": False,
+    "stale_reason_en": None, "stale_reason_fr": None, "quality_grade": None, "late": False, "held": False,
 }  # fmt: skip
 LATE = {
     **CARD, "kpi_id": "CS-02", "name_en": "Calls", "name_fr": "Appels", "variation": "not_suitable", "special_cause": None,

@@ -142,7 +142,7 @@ select
         else 'fresh'
     end as freshness_state,
     {{ stale_reason(
-        'held_files.held_night', 'loads.last_delivery_night',
+        'held_files.held_night', 'loads.last_delivery_night', 'loads.last_delivery_night + datasets.promised_days',
         'newest.night - loads.last_delivery_night - datasets.promised_days'
     ) | indent(4) }}
 from datasets

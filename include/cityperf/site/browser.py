@@ -54,18 +54,18 @@ def look(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
     page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not script})
-    _resize(page, width, 1000)
+    resize(page, width, 1000)
     page.get(address)
 
 
 def shoot(page: Any, path: str, width: int, most: int = 8_000) -> None:
     """Save the whole page that is open as PNG, at most so many pixels high."""
     height = int(page.execute_script("return document.documentElement.scrollHeight"))
-    _resize(page, width, min(height, most))
+    resize(page, width, min(height, most))
     page.save_screenshot(path)
 
 
-def _resize(page: Any, width: int, height: int) -> None:
+def resize(page: Any, width: int, height: int) -> None:
     page.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},

@@ -24,7 +24,8 @@ DIMENSIONS: Final = (
     "corporate_performance",
 )
 GROUP_ORDER: Final = ("improvement", "concern", "changed", "common_cause", "not_assessed")
-CITY: Final = "geography_type = 'city'"  # rows of the city as a whole
+# Rows of the city as a whole, or of the country where that is all that a KPI has (a dbt test: none has both).
+WHOLE: Final = "geography_type in ('city', 'country')"
 SPARK: Final = 24  # points of a sparkline
 TARGETS: Final = ("above", "below", "within", "near", "none")
 # Of the scorecard; the days that something is late and the release that it went up with are left out on purpose: they
@@ -53,13 +54,15 @@ def file_name(identifier: str) -> str:
 
 
 def cards(tables: Tables) -> list[Row]:
-    """Every KPI of the scorecard in order of its id, with `late` for a figure that should be here and is not."""
+    """Every KPI of the scorecard in order of its id, with `late` for a figure that should be here and is not, and `held`
+    for one of which a newer delivery came and was held back."""
     found = []
     for row in tables.rows("scorecard", ("kpi_id", *CARD), order=("kpi_id",)):
         late = (row.pop("late_by_days") or 0) > 0
         if not late:
             row["next_expected_on"] = None
-        found.append({**row, "kpi_id": file_name(str(row["kpi_id"])), "late": late})
+        held = not late and bool(row["stale_reason_en"])
+        found.append({**row, "kpi_id": file_name(str(row["kpi_id"])), "late": late, "held": held})
     return found
 
 
@@ -125,6 +128,7 @@ def tile(card: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
         "suffix": suffix,
         "figure": words.figure(card["value"], unit, decimals, lang),
         "period": words.period(start, grain, lang) if start else words.text("missing", lang),
+        "place": words.text(f"geography.{card['geography_type'] or 'city'}", lang),
         "group": group(card),
         "signal": card["variation"] or "too_few_points",
         "assurance": card["assurance"] or "not_assessed",
@@ -147,6 +151,7 @@ def tile(card: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
         "as_of": words.day(card["vintage"], lang) if card["vintage"] else "",
         "grade": card["quality_grade"] or "",
         "late": card["late"],
+        "held": card["held"],
         "due": words.day(card["next_expected_on"], lang) if card["next_expected_on"] else "",
         "stale_reason": card[f"stale_reason_{lang}"] or card["stale_reason_en"] or "",
         "high": _high(card),
@@ -169,7 +174,7 @@ def with_points(tables: Tables, found: list[Row]) -> list[Row]:
             "upper_limit",
             "point_type",
         ),
-        where=CITY,
+        where=WHOLE,
         order=("period_start",),
         newest=SPARK,
         per=("kpi_id",),

@@ -42,13 +42,13 @@ def _entries(tables: Tables) -> Iterator[dict[str, Any]]:
         "kpi_id",
         "kpi_assessment",
         ("is_trial", "signal_basis", "phase_points", "mean", "lower_limit", "upper_limit", "reason_en", "reason_fr"),
-        where=measures.CITY,
+        where=measures.WHOLE,
     )  # fmt: skip
     points = tables.by(
         "kpi_id",
         "kpi_signal",
         SIGNAL,
-        where=measures.CITY,
+        where=measures.WHOLE,
         order=("period_start",),
         newest=POINTS,
         per=("kpi_id",),
@@ -57,13 +57,13 @@ def _entries(tables: Tables) -> Iterator[dict[str, Any]]:
         "kpi_id",
         "kpi_comparison",
         ("comparison", "change", "change_unit", "compared_period_start"),
-        where=f"{measures.CITY} and comparison = 'period'",
+        where=f"{measures.WHOLE} and comparison = 'period'",
     )
     restated = tables.by(
         "kpi_id",
         "restatement",
         ("period_start", "release_number", "old_value", "new_value", "cause"),
-        where=measures.CITY,
+        where=measures.WHOLE,
         order=("-release_number", "-period_start"),
     )
     for card in measures.cards(tables):

@@ -1,24 +1,28 @@
 """Atom feeds, one per KPI and one per dimension: a signal, a target met or missed, a figure restated.
 
-An entry's id and time follow from what it tells (KPI, period, vintage), so the same event is one entry for ever.
+An entry's id and time follow from what it tells (KPI, period, vintage), so the same event is one entry for ever. A signal
+that lasts is told once, with the period in which it began.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Any, Final
 
 from cityperf.publish.swap import SAMPLE_NOTICE
-from cityperf.site import measures, words
+from cityperf.site import measures, sentences, words
 from cityperf.site.model import Edition, Page, Row, Tables
 from cityperf.site.words import LANGS, Lang
 
 MOST: Final = 50  # entries of a feed
+POINTS: Final = 24  # newest periods whose signals are told
+SIGNALS: Final = ("improvement", "concern", "changed")
 NEVER: Final = date(1970, 1, 1)  # of a feed without a figure yet: Atom wants a time
 FACTS: Final = (
     "kpi_id", "name_en", "name_fr", "dimension", "unit", "decimals", "period_grain", "period_start", "value", "vintage",
-    "variation", "special_cause", "is_target_met", "target_value",
+    "is_target_met", "target_value",
 )  # fmt: skip
 RESTATED: Final = ("period_start", "period_grain", "vintage", "old_value", "new_value", "release_number")
 
@@ -30,11 +34,33 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
         "kpi_id",
         "restatement",
         RESTATED,
-        where=measures.CITY,
+        where=measures.WHOLE,
         order=("-vintage", "-period_start"),
     )
+    points = tables.by(
+        "kpi_id",
+        "kpi_signal",
+        ("period_start", "point_type", "special_cause"),
+        where=measures.WHOLE,
+        order=("period_start",),
+        newest=POINTS + 1,
+        per=("kpi_id",),
+    )
+    figures = tables.by(
+        "kpi_id",
+        "kpi_value",
+        ("period_start", "value", "vintage"),
+        where=f"{measures.WHOLE} and is_latest and not is_withdrawn",
+        order=("period_start", "vintage"),
+        newest=POINTS + 1,
+        per=("kpi_id",),
+    )
     found = [
-        {**{name: card[name] for name in FACTS}, "restated": restated.take(card["kpi_id"])[:MOST]}
+        {
+            **{name: card[name] for name in FACTS},
+            "signals": list(begun(points.take(card["kpi_id"]), figures.take(card["kpi_id"]))),
+            "restated": restated.take(card["kpi_id"])[:MOST],
+        }
         for card in measures.cards(tables)
     ]
     for each in found:
@@ -46,6 +72,19 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
         own = [each for each in found if each["dimension"] == dimension]
         for lang in LANGS:
             yield Page(f"{lang}/feeds/{dimension}.atom", "feed", lang, {"about": dimension, "kpis": own})
+
+
+def begun(points: Sequence[Row], figures: Sequence[Row]) -> Iterator[Row]:
+    """The points in which a signal began: period_start, value, vintage, `group` and special_cause.
+
+    `points`: of one KPI by period, the first only to tell what went before. A point without a standing figure is left out.
+    """
+    standing = {row["period_start"]: row for row in figures}
+    for before, point in pairwise(points):
+        group = sentences.state_group(point["point_type"])
+        is_new = group != sentences.state_group(before["point_type"])
+        if is_new and group in SIGNALS and point["period_start"] in standing:
+            yield {**standing[point["period_start"]], "group": group, "special_cause": point["special_cause"]}
 
 
 def render(page: Page, since: int, sample: bool) -> bytes:
@@ -82,21 +121,23 @@ def render(page: Page, since: int, sample: bool) -> bytes:
 
 
 def _entries(row: Row, lang: Lang) -> Iterator[dict[str, Any]]:
-    if row["value"] is not None and row["period_start"] and row["vintage"]:
-        period = words.period(row["period_start"], row["period_grain"] or "month", lang)
-        figure = _figure(row, row["value"], lang)
-        group = measures.group(row)
-        if group in ("improvement", "concern", "changed"):
-            cause = row["special_cause"]
-            said = words.text(f"cause.{cause}", lang) if cause else words.text("cause.none", lang)
-            yield _entry(row, f"{group}:{row['period_start']}", row["vintage"], lang,
-                         words.text(f"news.{group}", lang, cause=said),
-                         words.text("feed.figure", lang, period=period, figure=figure))  # fmt: skip
-        if row["is_target_met"] is not None:
-            state = "met" if row["is_target_met"] else "missed"
-            target = _figure(row, row["target_value"], lang)
-            yield _entry(row, f"{state}:{row['period_start']}", row["vintage"], lang, words.text(f"feed.{state}", lang),
-                         words.text("feed.target", lang, period=period, figure=figure, target=target))  # fmt: skip
+    grain = row["period_grain"] or "month"
+    for each in row["signals"]:
+        period = words.period(each["period_start"], grain, lang)
+        yield _entry(
+            row, f"{each['group']}:{each['period_start']}", each["vintage"], lang,
+            words.text(f"feed.{each['group']}", lang),
+            words.text("feed.signal", lang, period=period, figure=_figure(row, each["value"], lang),
+                       cause=words.text(f"feed.cause.{each['special_cause'] or 'none'}", lang)),
+        )  # fmt: skip
+    has_figure = row["value"] is not None and row["period_start"] and row["vintage"]
+    if has_figure and row["is_target_met"] is not None:
+        state = "met" if row["is_target_met"] else "missed"
+        yield _entry(
+            row, f"{state}:{row['period_start']}", row["vintage"], lang, words.text(f"feed.{state}", lang),
+            words.text("feed.target", lang, period=words.period(row["period_start"], grain, lang),
+                       figure=_figure(row, row["value"], lang), target=_figure(row, row["target_value"], lang)),
+        )  # fmt: skip
     for each in row["restated"]:
         period = words.period(each["period_start"], each["period_grain"], lang)
         yield _entry(

@@ -149,17 +149,17 @@ def _sources(tables: Tables) -> dict[str, Groups]:
                 "status",
                 "is_target_met",
             ),
-            where=measures.CITY,
+            where=measures.WHOLE,
             order=("comparison",),
         ),
         "points": tables.by(
-            "kpi_id", "kpi_signal", SIGNAL, where=measures.CITY, order=period, newest=CHARTED, per=("kpi_id",)
+            "kpi_id", "kpi_signal", SIGNAL, where=measures.WHOLE, order=period, newest=CHARTED, per=("kpi_id",)
         ),
         "figures": tables.by(
             "kpi_id",
             "kpi_value",
             ("period_start", "kpi_version", "vintage", "value", "is_latest", "is_withdrawn", "mark"),
-            where=measures.CITY,
+            where=measures.WHOLE,
             order=("period_start", "kpi_version", "vintage"),
             newest=HISTORY,
             per=("kpi_id",),
@@ -180,7 +180,7 @@ def _sources(tables: Tables) -> dict[str, Groups]:
                 "reason_en",
                 "reason_fr",
             ),
-            where=measures.CITY,
+            where=measures.WHOLE,
         ),
         "breaks": tables.by(
             "kpi_id",
@@ -192,7 +192,7 @@ def _sources(tables: Tables) -> dict[str, Groups]:
             "kpi_id",
             "kpi_revision",
             ("kpi_version", "figures", "figures_revised", "mean_revision", "mean_absolute_revision"),
-            where=measures.CITY,
+            where=measures.WHOLE,
             order=("-kpi_version",),
         ),
         "wards": tables.by(
@@ -222,7 +222,7 @@ def _sources(tables: Tables) -> dict[str, Groups]:
             "kpi_id",
             "restatement",
             ("period_start", "release_number", "old_value", "new_value", "cause"),
-            where=measures.CITY,
+            where=measures.WHOLE,
             order=("-release_number", "-period_start"),
         ),
         "files": tables.by(
@@ -386,7 +386,7 @@ def _subtitle(data: Mapping[str, Any], chart: xmr.Xmr | None, lang: Lang) -> str
         grain=words.text(f"grain.{grain}.name", lang),
         first=words.period(first, grain, lang),
         last=words.period(last, grain, lang),
-        place=words.text("geography.city", lang),
+        place=words.text(f"geography.{data['card']['geography_type'] or 'city'}", lang),
     )
     if data["points"]:
         said += " " + _sentence("chart.xmr", lang)

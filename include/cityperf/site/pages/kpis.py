@@ -22,7 +22,7 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
         filters[f"signal-{group}"] = [c for c in cards if measures.group(c) == group]
     for state in measures.TARGETS:
         filters[f"target-{state}"] = [c for c in cards if measures.target_state(c) == state]
-    filters["late"] = [c for c in cards if c["late"]]
+    filters["late"] = [c for c in cards if c["late"] or c["held"]]
     for owner in owners:
         filters[f"division-{slug(owner)}"] = [c for c in cards if c["owner"] == owner]
     counted = {name: len(chosen) for name, chosen in filters.items()}

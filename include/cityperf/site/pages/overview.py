@@ -13,7 +13,7 @@ from cityperf.site.words import LANGS
 NEWS: Final = 8
 HEADLINES: Final = 8
 # Kinds of news by weight: a concern first, what is merely late last.
-WEIGHT: Final = {"concern": 0, "improvement": 1, "changed": 2, "restated": 3, "late": 4}
+WEIGHT: Final = {"concern": 0, "improvement": 1, "changed": 2, "restated": 3, "held": 4, "late": 5}
 
 
 def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
@@ -73,7 +73,8 @@ def _previous(tables: Tables, edition: Edition) -> Row | None:
 
 
 def _news(tables: Tables, edition: Edition, cards: list[Row]) -> dict[str, Any]:
-    """What changed since the release before: figures that came and are signals, restatements, and what is late.
+    """What changed since the release before: figures that came and are signals, restatements, and what is late
+    or held back.
 
     Nights that were held back count: what they brought is new to readers. A first release has nothing before it.
     """
@@ -97,6 +98,8 @@ def _news(tables: Tables, edition: Edition, cards: list[Row]) -> dict[str, Any]:
             items.append({"what": group, "card": card})
         if card["kpi_id"] in restated:
             items.append({"what": "restated", "card": card, "figures": restated[card["kpi_id"]]})
+        if card["held"]:
+            items.append({"what": "held", "card": card})
         if card["late"]:
             items.append({"what": "late", "card": card})
     items.sort(key=lambda item: (WEIGHT[item["what"]], item["card"]["kpi_id"]))
@@ -212,5 +215,7 @@ def _said(each: Mapping[str, Any], lang: words.Lang) -> dict[str, Any]:
         return {"count": each["figures"]}
     if each["what"] == "late":
         return {"due": words.day(card["next_expected_on"], lang)}
+    if each["what"] == "held":
+        return {"reason": card[f"stale_reason_{lang}"] or card["stale_reason_en"]}
     cause = card["special_cause"]
     return {"cause": words.text(f"cause.{cause}", lang) if cause else words.text("cause.none", lang)}
