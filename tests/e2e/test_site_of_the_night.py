@@ -120,7 +120,9 @@ def test_nothing_is_wider_than_the_paper_that_a_page_is_printed_on(
 ) -> None:
     """Letter paper: upright with margins of 15 mm, sideways with 12 mm for pages of wide tables, at 96 pixels an inch."""
     paper = {"auto": 702, "wide": 965}
-    of_each = "return [...document.querySelectorAll('body *')].map(each => each.getBoundingClientRect().right)"
+    of_each = (
+        "return [...document.querySelectorAll('body *')].map(each => each.getBoundingClientRect().right)"
+    )
     used = set()
     try:
         for kind, inside in kinds.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from cityperf.publish.verify import verify
 from cityperf.site.rebuild import rebuild
 
 from tests.integration.candidate import build_candidate, sound_rows, write_manifest
-from tests.integration.trust import approvers_are, night, put_up
+from tests.integration.trust import approvers_are, figure, night, put_up
 
 pytestmark = pytest.mark.fault
 
@@ -94,10 +95,54 @@ def test_the_first_page_tells_what_changed_since_the_release_before_it(home: Set
     came = {"figures": 4, "kpis": 1, "figures_new": 3, "figures_changed": 1, "figures_withdrawn": 0}
     late = [{"vintage": night(days), "release_number": 2, **came} for days in (1, 2)]
     listed = [{**this, "number": 1, "night": night()}, {**this, "number": 2, "night": night(2)}]
-    put_up(home, days=2, release=listed, vintage=[*rows["vintage"], *late])
+    crossed = {
+        "is_target_met": False,
+        "was_target_met": True,
+        "target_value": 5,
+        "value": 4,
+        "unit": "number",
+        "decimals": 0,
+    }
+    tiles = {"1.02": crossed | {"vintage": night()}, "2.05": crossed | {"vintage": night(2)},
+             "1.10": crossed | {"vintage": night(2), "was_target_met": False}}  # fmt: skip
+    scorecard = [
+        {**row, **tiles[row["kpi_id"]], "period_start": date(2024, 2, 1)} for row in rows["scorecard"]
+    ]
+    put_up(home, days=2, release=listed, vintage=[*rows["vintage"], *late], scorecard=scorecard)
     english = (home.releases / "2/site/en/index.html").read_text()
     assert "What changed since release 1 of 15 March 2024" in english
     assert "Figures: 6 new, 2 changed, 0 withdrawn." in english
     assert "This page is as it is since release 2." in english
+    assert "the target (5) is missed; the figure before met its own" in english
+    assert english.count("the target (") == 1, "1.02 came earlier and is no news, 1.10 was met before"
     french = (home.releases / "2/site/fr/index.html").read_text()
+    assert "la cible (5) est manquée" in french
     assert "Ce qui a changé depuis la publication 1 du 15 mars 2024" in french
+
+
+def test_a_measure_of_the_whole_country_has_its_series_and_one_of_both_shows_the_city(home: Settings) -> None:
+    month, other = date(2024, 1, 1), date(2023, 12, 1)
+    canada = {"geography_type": "country", "geography_code": "canada"}
+    values = [
+        figure("1.10", month, "41"), figure("1.10", other, "40"), figure("2.05", month, "51"), figure("2.05", month, "99"),
+    ]  # fmt: skip
+    values[:2] = [{**row, **canada} for row in values[:2]]
+    values[3] |= canada
+    scorecard = [
+        {
+            **row,
+            "period_start": month,
+            "period_grain": "month",
+            "decimals": 0,
+            "unit": "number",
+            "geography_type": "city",
+        }
+        for row in sound_rows(1)["scorecard"]
+    ]
+    for row in scorecard:
+        row |= {"1.10": {"value": 41, **canada}, "2.05": {"value": 51}}.get(row["kpi_id"], {})
+    put_up(home, scorecard=scorecard, kpi_value=values)
+    site = home.releases / "1" / "site"
+    national, urban = ((site / f"en/kpi/{kpi}.html").read_text() for kpi in ("1.10", "2.05"))
+    assert "January 2024, Canada" in national and ">41<" in national and ">40<" in national
+    assert "January 2024, city-wide" in urban and ">51<" in urban and ">99<" not in urban

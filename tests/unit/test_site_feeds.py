@@ -18,7 +18,7 @@ KPI: dict[str, Any] = {
     "dimension": "customer_service",
     "unit": "percent", "decimals": 1, "period_grain": "month", "period_start": date(2026, 9, 1),
     "value": Decimal("0.841"),
-    "vintage": date(2026, 10, 15), "is_target_met": False, "target_value": Decimal("0.85"),
+    "vintage": date(2026, 10, 15), "is_target_met": False, "was_target_met": True, "target_value": Decimal("0.85"),
     "signals": [
         {"period_start": date(2026, 9, 1), "value": Decimal("0.841"), "vintage": date(2026, 10, 15), "group": "improvement",
          "special_cause": "outside_limits"},
@@ -59,6 +59,14 @@ def test_no_signal_no_target_no_restatement_is_an_empty_feed_with_its_time() -> 
         .find("a:updated", ATOM)
         .text.startswith("1970-01-01")
     )
+
+
+def test_a_target_is_told_when_it_is_crossed_or_first_judged() -> None:
+    def told(**changed: Any) -> bool:
+        return any("the target is" in each for each in titles(feed(signals=[], restated=[], **changed)))
+
+    assert told() and told(was_target_met=None) and told(is_target_met=True, was_target_met=False)
+    assert not told(was_target_met=False) and not told(is_target_met=None)
 
 
 def test_the_same_event_keeps_its_id_and_bytes_and_a_new_one_has_another() -> None:

@@ -53,6 +53,20 @@ comparisons as (
         bool_and(is_target_met) as is_target_met
     from {{ ref('mart_kpi_comparison') }}
     group by kpi_id, geography_type, geography_code
+),
+
+-- How the figure before stood to the target of its own period.
+before as (
+    select distinct on (latest.kpi_id)
+        latest.kpi_id,
+        earlier.is_target_met as was_target_met
+    from latest
+    inner join {{ ref('kpi_period_comparison') }} as earlier
+        on
+            {{ same_series('latest', 'earlier') }}
+            and latest.period_start > earlier.period_start
+            and earlier.comparison = 'target'
+    order by latest.kpi_id, earlier.period_start desc
 )
 
 select
@@ -96,6 +110,7 @@ select
     comparisons.target_change,
     comparisons.target_status,
     comparisons.is_target_met,
+    before.was_target_met,
     assessments.variation,
     assessments.special_cause,
     assessments.assurance,
@@ -121,6 +136,7 @@ left join comparisons
         latest.kpi_id = comparisons.kpi_id
         and latest.geography_type = comparisons.geography_type
         and latest.geography_code = comparisons.geography_code
+left join before on kpis.kpi_id = before.kpi_id
 left join {{ ref('mart_kpi_assessment') }} as assessments
     on
         {{ same_series('latest', 'assessments') }}

@@ -40,6 +40,7 @@ select
     target_change,
     target_status,
     is_target_met,
+    was_target_met,
     variation,
     special_cause,
     assurance,

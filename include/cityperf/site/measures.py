@@ -23,9 +23,8 @@ DIMENSIONS: Final = (
     "customer_service",
     "corporate_performance",
 )
+CITY: Final = "geography_type = 'city'"
 GROUP_ORDER: Final = ("improvement", "concern", "changed", "common_cause", "not_assessed")
-# Rows of the city as a whole, or of the country where that is all that a KPI has (a dbt test: none has both).
-WHOLE: Final = "geography_type in ('city', 'country')"
 SPARK: Final = 24  # points of a sparkline
 TARGETS: Final = ("above", "below", "within", "near", "none")
 # Of the scorecard; the days that something is late and the release that it went up with are left out on purpose: they
@@ -36,7 +35,7 @@ CARD: Final = (
     "geography_code", "period_grain", "period_start", "value", "vintage", "headline", "change",
     "change_unit", "trend", "status", "previous_value", "previous_change", "previous_status",
     "last_year_value", "last_year_change", "last_year_status", "target_value", "target_change",
-    "target_status", "is_target_met", "variation", "special_cause", "assurance", "recent_values",
+    "target_status", "is_target_met", "was_target_met", "variation", "special_cause", "assurance", "recent_values",
     "next_expected_on", "late_by_days", "stale_reason_en", "stale_reason_fr", "quality_grade",
 )
 # fmt: on
@@ -159,6 +158,18 @@ def tile(card: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
     }
 
 
+def whole(tables: Tables) -> str:
+    """Rows of the widest area of each KPI, as a condition on geography_type and kpi_id: the area of its tile, which is the
+    city or, for what is known of the country only, the country."""
+    listed = tables.rows("scorecard", ("kpi_id",), "geography_type = 'country'", ("kpi_id",))
+    wider = ", ".join(f"'{file_name(str(row['kpi_id']))}'" for row in listed)
+    return (
+        f"(geography_type = 'city' or (geography_type = 'country' and kpi_id in ({wider})))"
+        if wider
+        else CITY
+    )
+
+
 def with_points(tables: Tables, found: list[Row]) -> list[Row]:
     """The cards, each with the newest points of its chart, for its sparkline."""
     points = tables.by(
@@ -174,7 +185,7 @@ def with_points(tables: Tables, found: list[Row]) -> list[Row]:
             "upper_limit",
             "point_type",
         ),
-        where=WHOLE,
+        where=whole(tables),
         order=("period_start",),
         newest=SPARK,
         per=("kpi_id",),

@@ -37,18 +37,19 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
 
 def _entries(tables: Tables) -> Iterator[dict[str, Any]]:
     """Every KPI with what its sentences need."""
+    whole = measures.whole(tables)
     about = tables.by("kpi_id", "kpi", ("target_type", "target_low", "target_high"))
     assessment = tables.by(
         "kpi_id",
         "kpi_assessment",
         ("is_trial", "signal_basis", "phase_points", "mean", "lower_limit", "upper_limit", "reason_en", "reason_fr"),
-        where=measures.WHOLE,
+        where=whole,
     )  # fmt: skip
     points = tables.by(
         "kpi_id",
         "kpi_signal",
         SIGNAL,
-        where=measures.WHOLE,
+        where=whole,
         order=("period_start",),
         newest=POINTS,
         per=("kpi_id",),
@@ -57,13 +58,13 @@ def _entries(tables: Tables) -> Iterator[dict[str, Any]]:
         "kpi_id",
         "kpi_comparison",
         ("comparison", "change", "change_unit", "compared_period_start"),
-        where=f"{measures.WHOLE} and comparison = 'period'",
+        where=f"{whole} and comparison = 'period'",
     )
     restated = tables.by(
         "kpi_id",
         "restatement",
         ("period_start", "release_number", "old_value", "new_value", "cause"),
-        where=measures.WHOLE,
+        where=whole,
         order=("-release_number", "-period_start"),
     )
     for card in measures.cards(tables):

@@ -1,7 +1,7 @@
 """Atom feeds, one per KPI and one per dimension: a signal, a target met or missed, a figure restated.
 
 An entry's id and time follow from what it tells (KPI, period, vintage), so the same event is one entry for ever. A signal
-that lasts is told once, with the period in which it began.
+that lasts is told once, with the period in which it began, and a target when a figure crosses it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SIGNALS: Final = ("improvement", "concern", "changed")
 NEVER: Final = date(1970, 1, 1)  # of a feed without a figure yet: Atom wants a time
 FACTS: Final = (
     "kpi_id", "name_en", "name_fr", "dimension", "unit", "decimals", "period_grain", "period_start", "value", "vintage",
-    "is_target_met", "target_value",
+    "is_target_met", "was_target_met", "target_value",
 )  # fmt: skip
 RESTATED: Final = ("period_start", "period_grain", "vintage", "old_value", "new_value", "release_number")
 
@@ -30,18 +30,19 @@ RESTATED: Final = ("period_start", "period_grain", "vintage", "old_value", "new_
 def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
     """<lang>/feeds/<kpi>.atom and <lang>/feeds/<dimension>.atom."""
     del edition
+    whole = measures.whole(tables)
     restated = tables.by(
         "kpi_id",
         "restatement",
         RESTATED,
-        where=measures.WHOLE,
+        where=whole,
         order=("-vintage", "-period_start"),
     )
     points = tables.by(
         "kpi_id",
         "kpi_signal",
         ("period_start", "point_type", "special_cause"),
-        where=measures.WHOLE,
+        where=whole,
         order=("period_start",),
         newest=POINTS + 1,
         per=("kpi_id",),
@@ -50,7 +51,7 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
         "kpi_id",
         "kpi_value",
         ("period_start", "value", "vintage"),
-        where=f"{measures.WHOLE} and is_latest and not is_withdrawn",
+        where=f"{whole} and is_latest and not is_withdrawn",
         order=("period_start", "vintage"),
         newest=POINTS + 1,
         per=("kpi_id",),
@@ -131,7 +132,7 @@ def _entries(row: Row, lang: Lang) -> Iterator[dict[str, Any]]:
                        cause=words.text(f"feed.cause.{each['special_cause'] or 'none'}", lang)),
         )  # fmt: skip
     has_figure = row["value"] is not None and row["period_start"] and row["vintage"]
-    if has_figure and row["is_target_met"] is not None:
+    if has_figure and row["is_target_met"] not in (None, row["was_target_met"]):
         state = "met" if row["is_target_met"] else "missed"
         yield _entry(
             row, f"{state}:{row['period_start']}", row["vintage"], lang, words.text(f"feed.{state}", lang),

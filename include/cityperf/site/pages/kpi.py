@@ -130,7 +130,7 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
 
 def _sources(tables: Tables) -> dict[str, Groups]:
     """The streams that a page is put together from, each in order of kpi_id."""
-    period = ("period_start",)
+    period, whole = ("period_start",), measures.whole(tables)
     return {
         "about": tables.by("kpi_id", "kpi", ABOUT),
         "comparisons": tables.by(
@@ -149,17 +149,17 @@ def _sources(tables: Tables) -> dict[str, Groups]:
                 "status",
                 "is_target_met",
             ),
-            where=measures.WHOLE,
+            where=whole,
             order=("comparison",),
         ),
         "points": tables.by(
-            "kpi_id", "kpi_signal", SIGNAL, where=measures.WHOLE, order=period, newest=CHARTED, per=("kpi_id",)
+            "kpi_id", "kpi_signal", SIGNAL, where=whole, order=period, newest=CHARTED, per=("kpi_id",)
         ),
         "figures": tables.by(
             "kpi_id",
             "kpi_value",
             ("period_start", "kpi_version", "vintage", "value", "is_latest", "is_withdrawn", "mark"),
-            where=measures.WHOLE,
+            where=whole,
             order=("period_start", "kpi_version", "vintage"),
             newest=HISTORY,
             per=("kpi_id",),
@@ -180,7 +180,7 @@ def _sources(tables: Tables) -> dict[str, Groups]:
                 "reason_en",
                 "reason_fr",
             ),
-            where=measures.WHOLE,
+            where=whole,
         ),
         "breaks": tables.by(
             "kpi_id",
@@ -192,7 +192,7 @@ def _sources(tables: Tables) -> dict[str, Groups]:
             "kpi_id",
             "kpi_revision",
             ("kpi_version", "figures", "figures_revised", "mean_revision", "mean_absolute_revision"),
-            where=measures.WHOLE,
+            where=whole,
             order=("-kpi_version",),
         ),
         "wards": tables.by(
@@ -222,7 +222,7 @@ def _sources(tables: Tables) -> dict[str, Groups]:
             "kpi_id",
             "restatement",
             ("period_start", "release_number", "old_value", "new_value", "cause"),
-            where=measures.WHOLE,
+            where=whole,
             order=("-release_number", "-period_start"),
         ),
         "files": tables.by(

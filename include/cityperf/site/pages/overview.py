@@ -13,7 +13,12 @@ from cityperf.site.words import LANGS
 NEWS: Final = 8
 HEADLINES: Final = 8
 # Kinds of news by weight: a concern first, what is merely late last.
-WEIGHT: Final = {"concern": 0, "improvement": 1, "changed": 2, "restated": 3, "held": 4, "late": 5}
+WEIGHT: Final = {
+    kind: place
+    for place, kind in enumerate(
+        ("concern", "improvement", "changed", "missed", "met", "restated", "held", "late")
+    )
+}
 
 
 def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
@@ -73,8 +78,8 @@ def _previous(tables: Tables, edition: Edition) -> Row | None:
 
 
 def _news(tables: Tables, edition: Edition, cards: list[Row]) -> dict[str, Any]:
-    """What changed since the release before: figures that came and are signals, restatements, and what is late
-    or held back.
+    """What changed since the release before: figures that came and are signals or crossed their target, restatements,
+    and what is late or held back.
 
     Nights that were held back count: what they brought is new to readers. A first release has nothing before it.
     """
@@ -96,6 +101,9 @@ def _news(tables: Tables, edition: Edition, cards: list[Row]) -> dict[str, Any]:
         )
         if is_new and group in ("improvement", "concern", "changed"):
             items.append({"what": group, "card": card})
+        met, was = card["is_target_met"], card["was_target_met"]
+        if is_new and None not in (met, was) and met != was:
+            items.append({"what": "met" if met else "missed", "card": card})
         if card["kpi_id"] in restated:
             items.append({"what": "restated", "card": card, "figures": restated[card["kpi_id"]]})
         if card["held"]:
@@ -213,6 +221,8 @@ def _said(each: Mapping[str, Any], lang: words.Lang) -> dict[str, Any]:
     card = each["card"]
     if each["what"] == "restated":
         return {"count": each["figures"]}
+    if each["what"] in ("met", "missed"):
+        return {"target": words.figure(card["target_value"], card["unit"], card["decimals"], lang)}
     if each["what"] == "late":
         return {"due": words.day(card["next_expected_on"], lang)}
     if each["what"] == "held":

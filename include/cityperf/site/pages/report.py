@@ -37,7 +37,7 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
     """reports.html, and report/<edition>.html and .pdf with every figure as it was frozen."""
     del edition
     editions = list(tables.rows("report_edition", EDITION, order=("-period_end", "edition_id")))
-    figures = tables.by("edition_id", "report_edition_figure", FIGURE, where=measures.WHOLE, order=("place",))
+    figures = tables.by("edition_id", "report_edition_figure", FIGURE, order=("place",))
     own = {
         each["edition_id"]: figures.take(str(each["edition_id"]))
         for each in sorted(editions, key=lambda each: str(each["edition_id"]).encode())
@@ -55,11 +55,11 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
 
 def _add_points(tables: Tables, figures: list[Row]) -> None:
     """Give each figure the series that it ends: of its chart, or the plain figures of a KPI that has none."""
-    order = ("period_start",)
-    charted = tables.by("kpi_id", "kpi_signal", POINT, where=measures.WHOLE, order=order)
+    order, whole = ("period_start",), measures.whole(tables)
+    charted = tables.by("kpi_id", "kpi_signal", POINT, where=whole, order=order)
     plain = tables.by(
         "kpi_id", "kpi_value", ("period_grain", "period_start", "value"),
-        where=f"{measures.WHOLE} and is_latest and not is_withdrawn", order=order,
+        where=f"{whole} and is_latest and not is_withdrawn", order=order,
     )  # fmt: skip
     by_kpi = sorted(figures, key=lambda row: str(row["kpi_id"]).encode())
     for kpi_id, rows in itertools.groupby(by_kpi, key=lambda row: str(row["kpi_id"])):
