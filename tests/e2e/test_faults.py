@@ -18,8 +18,8 @@ from tests.e2e.conftest import Home, Released, states
 from tests.e2e.dashboard import dashboard
 
 pytestmark = pytest.mark.fault
-# A Saturday, on which the feed has nothing new, and a Monday by which the rates of LAST, which come daily, are late.
-LAST, NEXT, AFTER = "2026-11-13", "2026-11-14", "2026-11-23"
+# A Saturday, on which the feed has nothing new, and a Monday more than a week later.
+NEXT, AFTER = "2026-11-14", "2026-11-23"
 
 COUNTS = {
     "bank_of_canada_rates": "raw.bank_of_canada_rates",
@@ -172,7 +172,7 @@ def test_a_held_night_asks_in_airflow_and_is_published_when_somebody_says_yes(
         )
         assert site.as_of("late") == f"{number_late} of {in_all} late" and number_late > 0
         row = next(r for r in site.rows("en/quality.html", "data_quality") if r[0] == "bank_of_canada_rates")
-        assert f"not here; last delivery of {LAST}" in row[-1]
+        assert f"not here; last delivery of {NEXT}" in row[-1]
         [(kpi_id,)] = home.query(
             "select kpi_id from publish.scorecard join publish.kpi using (kpi_id) "
             "where sources ~ 'bank_of_canada_rates' and late_by_days > 0 order by 1 limit 1"
