@@ -81,7 +81,9 @@ class Compose:
             "CITYPERF_HOME": str(self.folder / "home"),
             "HOSTNAME": socket.gethostname(),
         }
-        return kept | image | given | {"CITYPERF_SCALE": "0.03", "CITYPERF_SCHEDULE": "off"}
+        # Few sources: each is a DAG, which every part reads again and again; none but DATASET runs here.
+        few = {"CITYPERF_SCALE": "0.03", "CITYPERF_SCHEDULE": "off", "CITYPERF_SOURCES": "dashboard_*"}
+        return kept | image | given | few
 
     def start(self, name: str, *more: str) -> subprocess.Popen[bytes]:
         entry = [sys.executable, "-m", "cityperf.cli"] if "build" in SERVICES[name] else []
