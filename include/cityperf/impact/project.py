@@ -26,16 +26,17 @@ from typing import Any, Final
 
 from cityperf.config import ROOT
 from cityperf.errors import CityperfError
+from cityperf.load.header import META
 
 KEPT: Final = ROOT / ".cache" / "impact"
 KEPT_PROJECTS: Final = 8
 PROJECT: Final = "dbt_project"
-_FORM: Final = "1"  # of what is kept: another number makes everything anew
+_FORM: Final = "2"  # of what is kept: another number makes everything anew
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model as compiled. `rest`: digest of its own file and configuration, for what compiled SQL does not show."""
+    """A model as compiled. `rest`: digest of its own file, its macros and its configuration."""
 
     name: str
     schema: str
@@ -62,11 +63,13 @@ class Exposure:
 
 @dataclass(frozen=True)
 class Project:
-    """Models by name in an order in which parents come first; other tables (`schema.table`) with the columns known of them."""
+    """Models by name, parents first; other tables (`schema.table`) with the columns that are known of them."""
 
     models: Mapping[str, Model]
     others: Mapping[str, tuple[str, ...]]
     exposures: tuple[Exposure, ...]
+    kpis: Mapping[str, str]  # id → digest of its definition
+    seeds: Mapping[str, str]  # table → digest of its file
 
 
 def working_tree(profile: str) -> Project:
@@ -108,7 +111,9 @@ def _compiled(folder: Path, profile: str, which: str) -> dict[str, Any]:
         # dbt parses only what changed since it last wrote here.
         target = KEPT / ("tree" if folder == ROOT / PROJECT else "base")
         arguments = [sys.executable, "-m", "cityperf.impact.project", str(folder), str(target), str(kept)]
-        done = subprocess.run(arguments, env=_environment(folder, target, profile), capture_output=True, text=True)
+        done = subprocess.run(
+            arguments, env=_environment(folder, target, profile), capture_output=True, text=True
+        )
         if done.returncode:
             said = "\n".join(done.stderr.strip().splitlines()[-12:])
             raise CityperfError(f"expected dbt to compile the project {which}, it said: {said}")
@@ -137,7 +142,9 @@ def _environment(folder: Path, target: Path, profile: str) -> dict[str, str]:
 
 
 def _digest_of(folder: Path, profile: str) -> str:
-    digest = hashlib.sha256("\x1f".join([_FORM, profile, version("dbt-core"), version("dbt-postgres")]).encode())
+    digest = hashlib.sha256(
+        "\x1f".join([_FORM, profile, version("dbt-core"), version("dbt-postgres")]).encode()
+    )
     for path in sorted(folder.rglob("*")):
         below = path.relative_to(folder)
         if below.parts[0] not in ("target", "logs") and path.is_file():
@@ -156,12 +163,13 @@ def _read(said: Mapping[str, Any]) -> Project:
 
     models = {each["name"]: Model(**tuples(each)) for each in said["models"]}
     exposures = tuple(Exposure(**tuples(each)) for each in said["exposures"])
-    return Project(models, {name: tuple(columns) for name, columns in said["others"].items()}, exposures)
+    others = {name: tuple(columns) for name, columns in said["others"].items()}
+    return Project(models, others, exposures, said["kpis"], said["seeds"])
 
 
 # -- in the process of dbt -------------------------------------------------------------------------------------
 def compile_project(folder: Path, out: Path) -> None:
-    """Compile the project of the environment and write what this module keeps of it. Raises RuntimeError with dbt's words."""
+    """Compile the project of the environment and write what is kept of it. Raises RuntimeError with dbt's words."""
     from dbt.cli.main import dbtRunner
 
     gc.disable()  # dbt's graph has no cycles worth looking for: see cityperf.transform
@@ -170,9 +178,9 @@ def compile_project(folder: Path, out: Path) -> None:
     if not parsed.success:
         raise RuntimeError(str(parsed.exception))
     manifest: Any = parsed.result
-    manifest.macros["macro.dbt.is_incremental"].macro_sql = (
-        "{% macro is_incremental() %}{{ return(false) }}{% endmacro %}"
-    )
+    manifest.macros[
+        "macro.dbt.is_incremental"
+    ].macro_sql = "{% macro is_incremental() %}{{ return(false) }}{% endmacro %}"
     arguments = ["compile", "--select", "resource_type:model", "--indirect-selection", "empty"]
     arguments += ["--no-introspect", "--no-populate-cache", "--no-write-json"]
     done = dbtRunner(manifest=manifest).invoke([*arguments, *silent])
@@ -187,36 +195,53 @@ def compile_project(folder: Path, out: Path) -> None:
 def kept_of(manifest: Mapping[str, Any], compiled: Mapping[str, str], folder: Path) -> dict[str, Any]:
     """What `Project` needs of dbt's manifest (as a mapping) and of each model's compiled SQL, in plain types."""
     nodes: Mapping[str, Any] = manifest["nodes"]
-    models = [
-        asdict(_model(node, compiled[uid]))
+    chosen = [
+        nodes[uid]
         for uid in _parents_first(nodes)
-        if (node := nodes[uid])["resource_type"] == "model" and uid in compiled
+        if nodes[uid]["resource_type"] == "model" and uid in compiled
     ]
+    models = [
+        asdict(_model(node, compiled[node["unique_id"]], manifest.get("macros", {}))) for node in chosen
+    ]
+    kpis = {str(each["id"]): _digest(each) for node in chosen for each in _kpis(node)}
     others = {
-        f"{each['schema']}.{each.get('identifier') or each['name']}": sorted(each["columns"])
+        f"{each['schema']}.{each.get('identifier') or each['name']}": sorted(
+            {*each["columns"], *(META if each["schema"] == "raw" else ())}
+        )
         for each in manifest["sources"].values()
     }
+    seeds = {}
     for node in nodes.values():
         if node["resource_type"] == "seed":
-            with (folder / node["original_file_path"]).open(encoding="utf-8", newline="") as seed:
-                others[f"{node['schema']}.{node.get('alias') or node['name']}"] = next(csv.reader(seed))
+            table = f"{node['schema']}.{node.get('alias') or node['name']}"
+            text = (folder / node["original_file_path"]).read_text("utf-8")
+            others[table] = next(csv.reader(io.StringIO(text)))
+            seeds[table] = _digest(text)
     exposures = []
     for each in manifest["exposures"].values():
         meta = _meta(each)
         if meta.get("export"):
-            columns, formats, places = (list(meta.get(key, [])) for key in ("columns", "formats", "destinations"))
+            columns, formats, places = (
+                list(meta.get(key, [])) for key in ("columns", "formats", "destinations")
+            )
             exposures.append(asdict(Exposure(each["name"], meta["table"], columns, formats, places)))  # type: ignore[arg-type]
-    return {"models": models, "others": others, "exposures": exposures}
+    return {"models": models, "others": others, "exposures": exposures, "kpis": kpis, "seeds": seeds}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _meta(node: Mapping[str, Any]) -> dict[str, Any]:
     return {**(node.get("meta") or {}), **((node.get("config") or {}).get("meta") or {})}
 
 
-def _model(node: Mapping[str, Any], sql: str) -> Model:
+def _kpis(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     meta = _meta(node)
-    kpis = [each for each in (meta.get("kpi"), *(meta.get("kpis") or ())) if isinstance(each, Mapping)]
-    rest = json.dumps([node["raw_code"], node["config"]], sort_keys=True, default=str)
+    return [each for each in (meta.get("kpi"), *(meta.get("kpis") or ())) if isinstance(each, Mapping)]
+
+
+def _model(node: Mapping[str, Any], sql: str, macros: Mapping[str, Any]) -> Model:
     return Model(
         node["name"],
         node["schema"],
@@ -226,9 +251,21 @@ def _model(node: Mapping[str, Any], sql: str) -> Model:
         tuple(node["columns"]),
         node["config"]["materialized"] == "incremental",
         tuple(node["depends_on"]["nodes"]),
-        tuple(sorted(str(each["id"]) for each in kpis)),
-        hashlib.sha256(rest.encode()).hexdigest(),
+        tuple(sorted(str(each["id"]) for each in _kpis(node))),
+        _digest([node["raw_code"], node["config"], _macros(node, macros)]),
     )
+
+
+def _macros(node: Mapping[str, Any], macros: Mapping[str, Any]) -> dict[str, str]:
+    """Text of the project's macros that a node calls, those that they call among them."""
+    found: dict[str, str] = {}
+    waiting = list(node["depends_on"].get("macros", []))
+    while waiting:
+        uid = waiting.pop()
+        if uid in macros and uid not in found and not uid.startswith(("macro.dbt.", "macro.dbt_postgres.")):
+            found[uid] = macros[uid]["macro_sql"]
+            waiting += macros[uid]["depends_on"]["macros"]
+    return found
 
 
 def _parents_first(nodes: Mapping[str, Any]) -> list[str]:
