@@ -24,7 +24,7 @@ from cityperf.impact.project import KEPT, Project
 PUBLISHED: Final = "publish_next"  # the schema in which dbt builds what goes up
 SHAPES: Final = KEPT / "shapes.json"
 _RELATION: Final = re.compile(r'"\w+"\."(\w+)"\."(\w+)"')
-_FORM: Final = "1"  # of shapes as they are kept
+_FORM: Final = "2"  # of shapes as they are kept
 
 How = Literal["added", "removed", "changed"]
 

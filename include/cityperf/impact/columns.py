@@ -224,11 +224,13 @@ class _Resolver:
             rows += [self.sign(distinct.args["on"], scope)] if distinct.args.get("on") else columns.values()
         if not node.args.get("group") and any(_aggregates(each) for each in node.expressions):
             rows.append(Column(_digest("one row"), frozenset()))
-        return _Found(columns, _merged(*rows, how="select"), unknown)
+        # A select that takes every row of one thing gives that thing's rows.
+        return _Found(columns, rows[0] if len(rows) == 1 else _merged(*rows, how="select"), unknown)
 
     def _projections(self, node: exp.Select, scope: _Scope) -> tuple[dict[str, Column], frozenset[str]]:
         columns: dict[str, Column] = {}
         unknown: set[str] = set()
+        windows = [self.sign(each, scope) for each in node.args.get("windows") or ()]
         for place, each in enumerate(node.expressions):
             star = each if isinstance(each, exp.Star) else None
             alias = ""
@@ -236,7 +238,10 @@ class _Resolver:
                 star, alias = each.this, each.table
             if star is None:
                 name = each.alias_or_name or _name_of(each) or f"column{place + 1}"
-                columns[name] = self.sign(each.this if isinstance(each, exp.Alias) else each, scope)
+                made = self.sign(each.this if isinstance(each, exp.Alias) else each, scope)
+                if windows and each.find(exp.Window):
+                    made = _merged(made, *windows, how="window")
+                columns[name] = made
                 continue
             for name, source in scope.sources.items():
                 if alias in ("", name):
@@ -298,7 +303,7 @@ class _Resolver:
     # -- expressions --------------------------------------------------------------------------------------------
     def sign(self, node: exp.Expr, scope: _Scope) -> Column:
         """What an expression is made of."""
-        if isinstance(node, exp.Column) and not isinstance(node.this, exp.Star):
+        if isinstance(node, exp.Column):
             return self._column(node, scope)
         if isinstance(node, exp.Query):
             found = self.query(node, scope.ctes, (*scope.around, scope))
@@ -319,6 +324,10 @@ class _Resolver:
 
     def _column(self, node: exp.Column, scope: _Scope) -> Column:
         for each in (scope, *reversed(scope.around)):
+            if isinstance(node.this, exp.Star):
+                if node.table in each.sources:
+                    return each.sources[node.table].everything()
+                continue
             if found := each.look_up(node.name, node.table):
                 return found
             if not node.table and node.name in each.outputs:
