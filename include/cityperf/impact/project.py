@@ -101,7 +101,12 @@ def at(ref: str, profile: str) -> Project:
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=False)
+    try:
+        return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=False)
+    except FileNotFoundError:
+        raise CityperfError(
+            "expected git, which knows the project as it was, found none; install it"
+        ) from None
 
 
 def _compiled(folder: Path, profile: str, which: str) -> dict[str, Any]:
