@@ -51,6 +51,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "cityperf.cli.release:release",
         "Releases: list, show, verify, compare, approve, roll back.",
     ),
+    "impact": (
+        "cityperf.cli.impact:impact",
+        "What an edit of the dbt project reaches: columns, KPIs, exports, pages.",
+    ),
     "docs": (
         "cityperf.cli.docs:docs",
         "The reference: data dictionary, dbt's documentation, decisions, runbooks.",

@@ -21,6 +21,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "source list": ("source list", "source list --json"),
     "source new": ("source new https://open.toronto.ca/dataset/red-light-cameras/ --print",),
     "source preview": ("source preview commitments --rows 5",),
+    "impact": ("impact", "impact --against main", "impact --column mart_kpi_value.value --json"),
     "docs build": ("docs build", "docs build reference"),
     "docs serve": ("docs serve", "docs serve --port 8093"),
     "site build": ("site build dashboard", "site build dashboard --release 3"),
