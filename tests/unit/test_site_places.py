@@ -135,7 +135,7 @@ def test_a_boundary_of_the_release_is_drawn() -> None:
     assert shape
     own = {"place": HOOD, "rows": [], "shape": shape, "ground": maps.ground([shape])}
     drawn = render(Page("fr/neighbourhood/024.html", "profile", "fr", own), 3, True).decode()
-    assert drawn.count('class="outline"') == 1
+    assert drawn.count('class="map-5 is-marked"') == 1
     assert "parmi les quartiers de la ville" in drawn
 
 

@@ -223,11 +223,7 @@ def locator_of(
     own: Mapping[str, Sequence[Any]], ground: str, prefix: str, title: str, description: str
 ) -> Markup:
     """Where an area lies among the others, which are one path: it is filled and outlined."""
-    path = own["narrow"][0]
-    parts = (
-        f'<path class="area map-1" d="{ground}"/><path class="area map-5" d="{path}"/>'
-        f'<path class="outline" d="{path}"/>'
-    )
+    parts = f'<path class="ground map-1" d="{ground}"/><path class="map-5 is-marked" d="{own["narrow"][0]}"/>'
     return svg.figure(svg.drawing(NARROW, _height(NARROW), prefix, title, description, parts, "narrow"))
 
 
@@ -245,14 +241,16 @@ def boundaries(
     drawn = []
     for kind, width in (("wide", WIDE), ("narrow", NARROW)):
         parts, over = [_hatch(f"{prefix}-{kind}-h")], []
-        for area in chart.areas:
+        for area in sorted(
+            chart.areas, key=lambda each: each.value is None
+        ):  # the edge of a missing one over others
             if not area.shape or kind not in area.shape:
                 continue
             path, x, y = area.shape[kind]
             value = figure(area.value, chart.unit, chart.decimals, lang)
             said = text("chart.place_value", lang, place=area.name, value=value) if figures else area.name
             fill = f' fill="url(#{prefix}-{kind}-h)"' if area.value is None else ""
-            name = "area" if area.value is None else f"area {class_of(area.value, chart.cuts)}"
+            name = "area missing" if area.value is None else f"area {class_of(area.value, chart.cuts)}"
             parts.append(f'<path class="{name}"{fill} d="{path}"><title>{escape(said)}</title></path>')
             if area.is_marked:
                 over.append(f'<path class="outline" d="{path}"/>')
