@@ -278,6 +278,10 @@ def test_wards_neighbourhoods_and_councils(one: One) -> None:
         "max(neighbourhood_name) filter (where neighbourhood_code = '094') "
         "from staging.stg_city_planning__neighbourhoods_140"
     ) == (140, "001", "140", "Wychwood")
+    assert one(
+        "select count(*), max(length(boundary)) > 100000, count(*) filter (where boundary::jsonb ->> 'type' = 'Polygon') "
+        "from staging.stg_city_planning__neighbourhoods_140"
+    ) == (140, True, 140)
     assert one("select count(distinct council_code) from staging.stg_city_planning__community_councils") == (
         4,
     )

@@ -6,12 +6,14 @@ import json
 import re
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
-from cityperf.publish import exports
+from cityperf.publish import exports, workbook
 from cityperf.publish.dictionary import Allowed, Dictionary
 from cityperf.publish.exports import FORMULA, NUMBER, Notice, Origin
 from cityperf.publish.tables import Column, Table
+from python_calamine import CalamineWorkbook
 
 NIGHT = date(2024, 3, 15)
 ALLOWED = Allowed(
@@ -147,3 +149,17 @@ def test_nothing_in_a_release_tells_the_time_it_was_written() -> None:
     second = [f([], dictionary, notice()) for f in (exports._descriptor, exports._readme)]
     assert first == second
     assert not any(str(date.today().year) in text for text in first)
+
+
+def test_a_text_longer_than_a_cell_is_cut_and_says_so(tmp_path: Path) -> None:
+    """No boundary of the City's own files is that long once its corners lie on the grid; a workbook opens all the same."""
+    texts = ["short", "x" * workbook.CELL, "x" * (workbook.CELL + 1)]
+    about = workbook.About("geography", "Areas", (), {"boundary": "Its shape."})
+    file = tmp_path / "areas.xlsx"
+    with file.open("wb") as handle:
+        workbook.write(handle, about, ((text,) for text in texts), len(texts), tmp_path)
+    found = [
+        row[0] for row in CalamineWorkbook.from_path(str(file)).get_sheet_by_name("geography").to_python()
+    ]
+    assert found[1:3] == texts[:2]
+    assert len(found[3]) == workbook.CELL and found[3].endswith("…")

@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import date, time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cityperf.portal.answers import Ask
-from cityperf.portal.sample import fir, statcan, statcan_products, ttc_surface
-from cityperf.portal.sample.world import Cache, World
+from cityperf.portal.sample import fir, recipes, statcan, statcan_products, ttc_surface
+from cityperf.portal.sample.shapes import shapes
+from cityperf.portal.sample.world import Cache, World, table
+from cityperf.sources import load_contracts
 from python_calamine import CalamineWorkbook
 
 NIGHT = date(2026, 11, 20)
@@ -178,3 +181,51 @@ def test_freight_adds_up_over_commodities_and_divisions(world: World) -> None:
 def test_the_newest_months_are_marked_preliminary_and_revised(world: World) -> None:
     symbols = {row["REF_DATE"]: row["SYMBOL"] for row in observations(world, 20100008)}
     assert [symbols[month] for month in sorted(symbols)[-3:]] == ["", "r", "p"]
+
+
+# -- areas ---------------------------------------------------------------------------------------------------
+def _area(ring: list[list[float]]) -> float:
+    return sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairwise(ring)) / 2
+
+
+@pytest.mark.parametrize(("name", "count"), [("neighbourhoods_158", 158), ("neighbourhoods_140", 140)])
+def test_areas_cover_the_city_once_and_neighbours_share_their_sides(name: str, count: int) -> None:
+    rings = [shape["coordinates"][0] for shape in shapes(name)]
+    assert len(rings) == count == len(table(name))
+    sides: Counter[frozenset[tuple[float, ...]]] = Counter()
+    for ring in rings:
+        assert ring[0] == ring[-1] and len(ring) > 3
+        assert len({tuple(corner) for corner in ring}) == len(ring) - 1, "a corner comes twice"
+        assert all(-79.65 < x < -79.1 and 43.57 < y < 43.87 for x, y in ring)
+        sides.update(frozenset((tuple(start), tuple(end))) for start, end in pairwise(ring))
+    # Every side is that of two areas, or of one at the city's edge; the edge is one closed line.
+    assert set(sides.values()) == {1, 2}
+    edge = [side for side, areas in sides.items() if areas == 1]
+    assert set(Counter(corner for side in edge for corner in side).values()) == {2}
+    # All of one sense and as large together as what the edge encloses: none overlap.
+    assert len({_area(ring) > 0 for ring in rings}) == 1
+    assert min(abs(_area(ring)) for ring in rings) > 5e-5
+    assert sum(abs(_area(ring)) for ring in rings) == pytest.approx(abs(_area(_line(edge))), rel=1e-9)
+
+
+def _line(sides: list[frozenset[tuple[float, ...]]]) -> list[list[float]]:
+    """Sides put one after the other into a closed ring."""
+    left = list(sides)
+    start, end = left.pop()
+    ring = [start, end]
+    while left:
+        side = next(each for each in left if ring[-1] in each)
+        left.remove(side)
+        ring += [corner for corner in side if corner != ring[-1]]
+    assert ring[0] == ring[-1], "the edge is more than one line"
+    return [list(corner) for corner in ring]
+
+
+@pytest.mark.parametrize("dataset", ["neighbourhoods", "neighbourhoods_140"])
+def test_a_layer_of_areas_gives_each_its_own_shape(world: World, dataset: str) -> None:
+    contract = load_contracts()[dataset]
+    assert contract.sample and contract.sample.place
+    features = recipes._collection(world, contract, NIGHT)["features"]
+    assert [feature["geometry"] for feature in features] == list(shapes(contract.sample.place))
+    codes = [int(feature["properties"]["AREA_SHORT_CODE"]) for feature in features]
+    assert codes == [int(row["id"]) for row in table(contract.sample.place)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cityperf.site.charts import comparison, maps, marks, multiples, peers, revisions, sparkline, svg, xmr
@@ -59,7 +61,7 @@ def _map() -> maps.Map:
     return maps.Map(areas, maps.cuts(values, 1, "percent"), "percent", 1)
 
 
-def _square(number: int) -> dict[str, object]:
+def _square(number: int) -> Any:
     west, south = -79.6 + number % 5 * 0.08, 43.6 + number // 5 * 0.04
     ring = [
         [west, south],
@@ -68,7 +70,7 @@ def _square(number: int) -> dict[str, object]:
         [west, south + 0.04],
         [west, south],
     ]
-    return {"type": "Polygon", "coordinates": [ring]}
+    return maps.shape(json.dumps({"type": "Polygon", "coordinates": [ring]}))
 
 
 def _strip() -> peers.Strip:
@@ -102,6 +104,7 @@ DRAWN: dict[str, Callable[[], Markup]] = {
     "boundaries": lambda: maps.boundaries(_map(), "en", "a", "t", "d"),
     "outlines": lambda: maps.outlines(_map().areas[:3], "en", "a", "t", "d"),
     "locator": lambda: maps.locator("10", "a", "t", "d"),
+    "locator_of": lambda: maps.locator_of(_square(3), maps.ground([_square(3), _square(4)]), "a", "t", "d"),
     "legend": lambda: maps.legend(_map(), "fr"),
 }
 
@@ -259,12 +262,25 @@ def test_classes_of_figures_that_are_all_alike_are_one() -> None:
 def test_a_boundary_is_simplified_but_closed() -> None:
     steps = [[-79.5 + index / 10_000, 43.7] for index in range(100)]
     shape = {"type": "Polygon", "coordinates": [[*steps, [-79.45, 43.75], steps[0]]]}
-    area = maps.Area("001", "Here", 1.0, shape)
+    area = maps.Area("001", "Here", 1.0, maps.shape(json.dumps(shape)))
     drawn = maps.boundaries(maps.Map((area,), (), "number", 0), "en", "a", "t", "d").split("</svg>")[0]
     path = re.search(r'class="area[^"]*" d="([^"]+)"', drawn)
     assert path
     assert path[1].endswith("z")
     assert path[1].count("L") <= 4
+
+
+def test_a_boundary_of_which_nothing_is_left_is_no_shape() -> None:
+    speck = [[-79.5, 43.7], [-79.49999, 43.7], [-79.49999, 43.70001], [-79.5, 43.7]]
+    assert maps.shape(json.dumps({"type": "Point", "coordinates": [-79.5, 43.7]})) is None
+    assert maps.shape(json.dumps({"type": "Polygon", "coordinates": []})) is None
+    assert (
+        maps.shape(json.dumps({"type": "Polygon", "coordinates": [speck]})) is not None
+    )  # an area stays one
+    assert (
+        maps.boundaries(maps.Map((maps.Area("001", "Here", 1.0),), (), "number", 0), "en", "a", "t", "d")
+        == ""
+    )
 
 
 def test_dots_of_peers_never_cover_each_other() -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cityperf.load.readers.geojson import geojson_reader
+from cityperf.load.readers.records import Record
+from cityperf.portal.sample.shapes import shapes
+from cityperf.site.charts import maps
+from cityperf.site.drawings import neighbourhood_map
 from cityperf.site.model import Page
 from cityperf.site.pages import places, profile
 from cityperf.site.render import render
 from cityperf.site.words import LANGS, Lang
+from cityperf.sources import load_contracts
 
 WARD = {
     "geography_type": "ward",
@@ -113,11 +122,59 @@ def test_improvement_areas_stand_against_the_rest_in_points_for_shares() -> None
 
 def test_a_boundary_of_the_release_is_drawn() -> None:
     ring = "[[-79.5,43.7],[-79.4,43.7],[-79.4,43.75],[-79.5,43.75],[-79.5,43.7]]"
+    shape = maps.shape(f'{{"type": "Polygon", "coordinates": [{ring}]}}')
     data = {
         "places": [HOOD],
         "cuts": [],
-        "shapes": {"024": f'{{"type": "Polygon", "coordinates": [{ring}]}}'},
+        "shapes": {"024": shape},
     }
     drawn = render(Page("en/neighbourhoods.html", "places", "en", data), 3, True).decode()
     assert 'class="outline"' in drawn
     assert "with 1 improvement area outlined" in drawn
+
+    assert shape
+    own = {"place": HOOD, "rows": [], "shape": shape, "ground": maps.ground([shape])}
+    drawn = render(Page("fr/neighbourhood/024.html", "profile", "fr", own), 3, True).decode()
+    assert drawn.count('class="map-5 is-marked"') == 1
+    assert "parmi les quartiers de la ville" in drawn
+
+
+def test_neighbourhoods_are_drawn_in_five_classes_with_the_hidden_ones_hatched() -> None:
+    """The sample's shapes, whose corners neighbours share, in the colours of figures."""
+    drawn = [maps.shape(json.dumps(each)) for each in shapes("neighbourhoods_158")]
+    assert len(drawn) == 158 and all(drawn)
+    rows = [
+        {
+            "geography_code": f"{number:03d}", "geography_name": f"Place {number}", "period_start": date(2025, 1, 1),
+            "value": Decimal(number) if number else None, "is_improvement_area": number % 5 == 0,
+        }
+        for number in range(158)
+    ]  # fmt: skip
+    by = {row["geography_code"]: shape for row, shape in zip(rows, drawn, strict=True)}
+    card = {"unit": "number", "decimals": 0, "period_grain": "year", "name_en": "Calls", "name_fr": "Appels"}
+    content = str(neighbourhood_map(rows, by, card, "en"))
+    wide = content.split('<svg class="drawing')[1]
+    assert {f"map-{number}" for number in range(1, 6)} <= set(re.findall(r"map-\d", wide))
+    assert wide.count("<title>") == 158 and "Place 7: 7" in wide
+    assert wide.count('class="outline"') == 32
+    assert 'fill="url(#hoods-wide-h)"' in wide and "n/a" in content
+    assert len(gzip.compress(content.encode())) < 60_000
+    assert neighbourhood_map(rows, {}, card, "en") == neighbourhood_map([], by, card, "en") == ""
+
+
+def test_the_citys_own_file_goes_through_its_reader_and_is_drawn_whole(real_data: Path) -> None:
+    file = real_data / "geography" / "neighbourhoods-140.geojson"
+    if not file.is_file():
+        pytest.skip("no file of the 140 neighbourhoods among the real files")
+    reader = geojson_reader(load_contracts()["neighbourhoods_140"], file, file.name)
+    place = reader.columns.index("geometry")
+    drawn = [
+        maps.shape(record.values[place] or "") for record in reader.records() if isinstance(record, Record)
+    ]
+    assert len(drawn) == 140
+    areas = tuple(
+        maps.Area(f"{number:03d}", "Here", None, shape) for number, shape in enumerate(drawn) if shape
+    )
+    content = str(maps.outlines(areas, "en", "where", "Neighbourhoods", "All of them"))
+    assert content.count('class="area') == 2 * 140
+    assert len(gzip.compress(content.encode())) < 80_000

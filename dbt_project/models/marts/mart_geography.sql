@@ -51,6 +51,7 @@ select
     case when successors.is_comparable then successors.code_158 end as successor_code,
     designations.designation,
     designations.designation = 'improvement_area' as is_improvement_area,
+    boundaries.boundary,
     areas.valid_from,
     areas.valid_to,
     areas.valid_to is null as is_current
@@ -59,6 +60,10 @@ left join {{ ref('int_neighbourhood_designation') }} as designations
     on
         areas.geography_type = designations.geography_type
         and areas.geography_code = designations.geography_code
+left join {{ ref('int_neighbourhood_boundary') }} as boundaries
+    on
+        areas.geography_type = boundaries.geography_type
+        and areas.geography_code = boundaries.geography_code
 left join successors
     on
         areas.geography_type = 'neighbourhood_140'

@@ -10,6 +10,7 @@ select
     successor_code,
     designation,
     is_improvement_area,
+    boundary,
     valid_from,
     valid_to,
     is_current

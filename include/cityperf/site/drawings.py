@@ -43,25 +43,48 @@ def peer_strip(rows: Sequence[Row], own: Row, lang: Lang) -> Markup:
 
 def ward_tiles(rows: Sequence[Row], card: Mapping[str, Any], lang: Lang) -> Markup:
     """The wards as tiles with their figures of the newest period, below the key of its classes. Empty without wards."""
+    found = _areas(rows, {}, card)
+    if found is None:
+        return Markup("")
+    chart, newest = found
+    title, period = measures.name(card, lang), words.period(newest, card["period_grain"] or "month", lang)
+    return maps.legend(chart, lang) + maps.tiles(chart, lang, "wards", title, period)
+
+
+def neighbourhood_map(
+    rows: Sequence[Row], shapes: Mapping[str, Any], card: Mapping[str, Any], lang: Lang
+) -> Markup:
+    """The neighbourhoods in the colours of their figures, improvement areas outlined, below the key of the classes. Empty
+    without figures or shapes."""
+    found = _areas(rows, shapes, card)
+    if found is None or not shapes:
+        return Markup("")
+    chart, newest = found
+    title, period = measures.name(card, lang), words.period(newest, card["period_grain"] or "month", lang)
+    return maps.legend(chart, lang) + maps.boundaries(chart, lang, "hoods", title, period)
+
+
+def _areas(
+    rows: Sequence[Row], shapes: Mapping[str, Any], card: Mapping[str, Any]
+) -> tuple[maps.Map, date] | None:
+    """The areas with their figures of the newest period, and that period; None without any."""
     newest = max((row["period_start"] for row in rows), default=None)
     if newest is None:
-        return Markup("")
+        return None
     chosen = [row for row in rows if row["period_start"] == newest]
     unit, decimals = card["unit"] or "number", card["decimals"] or 0
     values = [float(row["value"]) for row in chosen if row["value"] is not None]
-    chart = maps.Map(
-        tuple(
-            maps.Area(
-                row["geography_code"], row["geography_name"] or row["geography_code"], plain(row["value"])
-            )
-            for row in chosen
-        ),
-        maps.cuts(values, decimals, unit),
-        unit,
-        decimals,
+    areas = tuple(
+        maps.Area(
+            row["geography_code"],
+            row["geography_name"] or row["geography_code"],
+            plain(row["value"]),
+            shapes.get(row["geography_code"]),
+            bool(row.get("is_improvement_area")),
+        )
+        for row in chosen
     )
-    title, period = measures.name(card, lang), words.period(newest, card["period_grain"] or "month", lang)
-    return maps.legend(chart, lang) + maps.tiles(chart, lang, "wards", title, period)
+    return maps.Map(areas, maps.cuts(values, decimals, unit), unit, decimals), newest
 
 
 def ward_series(

@@ -9,6 +9,7 @@ select
     {{ clean_text('classification_code') }} as designation_code,
     longitude::numeric as longitude,
     latitude::numeric as latitude,
+    {{ clean_text('geometry') }} as boundary,
     _file_id,
     _row,
     _night

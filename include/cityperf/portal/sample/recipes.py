@@ -27,6 +27,7 @@ from cityperf.portal import arcgis
 from cityperf.portal.answers import Answer, Ask, Make, file_answer
 from cityperf.portal.ckan import Package, Resource, with_copies
 from cityperf.portal.sample import workbook
+from cityperf.portal.sample.shapes import shapes
 from cityperf.portal.sample.world import World, at, first_of_month, table
 from cityperf.recipe import Recipe, Sample
 from cityperf.sources import Column, Contract, load_contracts
@@ -244,11 +245,13 @@ def _collection(world: World, contract: Contract, night: date) -> Mapping[str, A
 
 @functools.lru_cache(maxsize=4)
 def _features(world: World, dataset: str, night: date, _digest: str) -> Mapping[str, Any]:
-    """A layer: every row a point near the middle of a neighbourhood."""
+    """A layer: every row a point near the middle of a neighbourhood; the areas of a table of places, whose contract keeps
+    their geometry, a polygon each."""
     contract = next(each for each in _cooked() if each.dataset == dataset)
-    places = table("neighbourhoods_158")
+    sample, places = sample_of(contract), table("neighbourhoods_158")
+    drawn = shapes(sample.place) if sample.place and contract.extract.read.geometry == "keep" else ()
     features = []
-    for number, row in enumerate(_rows(world, contract, periods(sample_of(contract), night), night), start=1):
+    for number, row in enumerate(_rows(world, contract, periods(sample, night), night), start=1):
         place = places[int(world.unit(contract.dataset, "place", number) * len(places))]
         point = [
             round(float(place["longitude"]) + 0.01 * world.bell(contract.dataset, "x", number), 6),
@@ -260,7 +263,7 @@ def _features(world: World, dataset: str, night: date, _digest: str) -> Mapping[
                 "type": "Feature",
                 "id": number,
                 "properties": identity | row,
-                "geometry": {"type": "Point", "coordinates": point},
+                "geometry": drawn[number - 1] if drawn else {"type": "Point", "coordinates": point},
             }
         )
     return {"type": "FeatureCollection", "features": features}

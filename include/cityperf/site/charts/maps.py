@@ -6,10 +6,12 @@ whole year, so that a colour means the same all year.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -36,13 +38,13 @@ Ring = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Area:
-    """One area with its figure (None: none, or hidden). `shape` is a GeoJSON geometry in degrees; `is_marked` outlines
-    it (an improvement area, or the area that the page is about)."""
+    """One area with its figure (None: none, or hidden). `shape` is what `shape` makes of its boundary; `is_marked`
+    outlines it (an improvement area, or the area that the page is about)."""
 
     code: str
     name: str
     value: float | None
-    shape: Mapping[str, Any] | None = None
+    shape: Mapping[str, Sequence[Any]] | None = None
     is_marked: bool = False
 
 
@@ -194,6 +196,41 @@ def _hatch(name: str) -> str:
     )
 
 
+@lru_cache(maxsize=1024)
+def shape(boundary: str) -> Mapping[str, Sequence[Any]] | None:
+    """A boundary (GeoJSON geometry in degrees) as both drawings have it: drawing → path, x and y of its middle. None where
+    nothing is left to draw. Drawn once in a build: of an area's shape only the class differs from page to page."""
+    found: dict[str, Sequence[Any]] = {}
+    for kind, width in (("wide", WIDE), ("narrow", NARROW)):
+        scale = width / ((EAST - WEST) * _SHRINK)
+        rings = [
+            _simplified([_projected(point, scale) for point in ring]) for ring in _rings(json.loads(boundary))
+        ]
+        rings = [ring for ring in rings if len(ring) > 3]  # the last corner of a ring is its first
+        if rings:
+            x, y = _middle(max(rings, key=len))
+            path = "".join(f"M{'L'.join(f'{n(x)} {n(y)}' for x, y in ring[:-1])}z" for ring in rings)
+            found[kind] = (path, round(x, 1), round(y, 1))
+    return found or None
+
+
+def ground(shapes: Iterable[Mapping[str, Sequence[Any]]]) -> str:
+    """All areas as one path of the narrow drawing: what lies round the one that a page is about."""
+    return "".join(each["narrow"][0] for each in shapes if "narrow" in each)
+
+
+def locator_of(
+    own: Mapping[str, Sequence[Any]], ground: str, prefix: str, title: str, description: str
+) -> Markup:
+    """Where an area lies among the others, which are one path: it is filled and outlined."""
+    parts = f'<path class="ground map-1" d="{ground}"/><path class="map-5 is-marked" d="{own["narrow"][0]}"/>'
+    return svg.figure(svg.drawing(NARROW, _height(NARROW), prefix, title, description, parts, "narrow"))
+
+
+def _height(width: int) -> float:
+    return (NORTH - SOUTH) * width / ((EAST - WEST) * _SHRINK)
+
+
 def boundaries(
     chart: Map, lang: Lang, prefix: str, title: str, description: str, *, figures: bool = True
 ) -> Markup:
@@ -203,30 +240,27 @@ def boundaries(
         return Markup("")
     drawn = []
     for kind, width in (("wide", WIDE), ("narrow", NARROW)):
-        scale = width / ((EAST - WEST) * _SHRINK)
         parts, over = [_hatch(f"{prefix}-{kind}-h")], []
-        for area in chart.areas:
-            rings = [_simplified([_projected(point, scale) for point in ring]) for ring in _rings(area.shape)]
-            path = "".join(
-                "M" + "L".join(f"{n(x)} {n(y)}" for x, y in ring) + "z" for ring in rings if len(ring) > 2
-            )
-            if not path:
+        for area in sorted(
+            chart.areas, key=lambda each: each.value is None
+        ):  # the edge of a missing one over others
+            if not area.shape or kind not in area.shape:
                 continue
+            path, x, y = area.shape[kind]
             value = figure(area.value, chart.unit, chart.decimals, lang)
             said = text("chart.place_value", lang, place=area.name, value=value) if figures else area.name
             fill = f' fill="url(#{prefix}-{kind}-h)"' if area.value is None else ""
-            name = "area" if area.value is None else f"area {class_of(area.value, chart.cuts)}"
+            name = "area missing" if area.value is None else f"area {class_of(area.value, chart.cuts)}"
             parts.append(f'<path class="{name}"{fill} d="{path}"><title>{escape(said)}</title></path>')
             if area.is_marked:
                 over.append(f'<path class="outline" d="{path}"/>')
                 if kind == "wide":
-                    x, y = _middle(max(rings, key=len))
                     tone = "on-high" if class_of(area.value, chart.cuts) in ("map-4", "map-5") else "on-low"
                     over.append(
                         label(x, y + 4.5, area.code.lstrip("0"), anchor="middle", kind=f"{tone} over")
                     )
-        height = (NORTH - SOUTH) * scale
-        drawn.append(svg.drawing(width, height, prefix, title, description, "".join([*parts, *over]), kind))
+        content = "".join([*parts, *over])
+        drawn.append(svg.drawing(width, _height(width), prefix, title, description, content, kind))
     return svg.figure(*drawn)
 
 

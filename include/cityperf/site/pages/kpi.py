@@ -9,8 +9,17 @@ from typing import Any, Final
 
 from cityperf.site import measures, sentences, words
 from cityperf.site.charts import comparison, xmr
-from cityperf.site.drawings import AREA_POINTS, peer_strip, plain, revision_lines, ward_series, ward_tiles
+from cityperf.site.drawings import (
+    AREA_POINTS,
+    neighbourhood_map,
+    peer_strip,
+    plain,
+    revision_lines,
+    ward_series,
+    ward_tiles,
+)
 from cityperf.site.model import Edition, Groups, Page, Row, Tables
+from cityperf.site.pages import profile
 from cityperf.site.words import LANGS, Lang
 
 CHARTED: Final = 48  # points of the chart
@@ -98,7 +107,7 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
             order=("geography_code",),
         )
     }
-    peers = _peers(tables)
+    peers, shapes = _peers(tables), profile.shapes(tables)
     for card in measures.cards(tables):
         kpi_id = card["kpi_id"]
         about = next(iter(sources["about"].take(kpi_id)), dict.fromkeys(ABOUT))
@@ -124,6 +133,7 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
             "peers": peers.get(about["mbncanada_measure"] or "", []),
             "restated": sources["restated"].take(kpi_id)[:SHOWN],
         }
+        data["shapes"] = shapes if data["neighbourhoods"] else {}
         for lang in LANGS:
             yield Page(f"{lang}/kpi/{kpi_id}.html", "kpi", lang, data)
 
@@ -281,6 +291,7 @@ def context(page: Page) -> Mapping[str, Any]:
         "comparisons": _comparisons(data, lang),
         "peers_chart": peer_strip(data["peers"], own, lang) if own and own["value"] is not None else "",
         "ward_map": ward_tiles(data["wards"], card, lang),
+        "neighbourhood_map": neighbourhood_map(data["neighbourhoods"], data["shapes"], card, lang),
         "multiples": ward_series(data["multiples"], names, card, lang),
         "revisions_chart": revision_lines(_revised(data), card, lang),
         "peers": _peer_table(data["peers"], unit, decimals, lang),

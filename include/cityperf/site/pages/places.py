@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -38,17 +37,7 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
     data = {
         "places": list(profile.places(tables)),
         "cuts": cuts,
-        # Drawn once a release has the column; until then it reads as empty.
-        "shapes": {
-            row["geography_code"]: row["boundary"]
-            for row in tables.rows(
-                "geography",
-                ("geography_code", "boundary"),
-                "is_current and geography_type = 'neighbourhood_158'",
-                ("geography_code",),
-            )
-            if row["boundary"]
-        },
+        "shapes": profile.shapes(tables),
     }
     for lang in LANGS:
         yield Page(f"{lang}/neighbourhoods.html", "places", lang, data)
@@ -60,9 +49,9 @@ def context(page: Page) -> Mapping[str, Any]:
     wards = [place for place in places if place["geography_type"] == "ward"]
     hoods = [place for place in places if place["geography_type"] != "ward"]
     improvement = {place["geography_code"] for place in hoods if place["designation"] == "improvement_area"}
-    shapes: Mapping[str, str] = page.data["shapes"]
+    shapes = page.data["shapes"]
     shown = tuple(
-        maps.Area(code, place["geography_name"], None, json.loads(shapes[code]), code in improvement)
+        maps.Area(code, place["geography_name"], None, shapes[code], code in improvement)
         for place in hoods
         if (code := place["geography_code"]) in shapes
     )
@@ -77,6 +66,7 @@ def context(page: Page) -> Mapping[str, Any]:
         "improvement": len(improvement),
         "others": len(hoods) - len(improvement),
         "map": maps.outlines(shown, lang, "where", title, said),
+        "map_says": said,
     }
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from markupsafe import Markup
+
 from cityperf.site import measures, sentences, words
 from cityperf.site.charts import maps
 from cityperf.site.model import Edition, Page, Row, Tables
@@ -22,10 +24,13 @@ AREAS: Final = "geography_type in ('ward', 'neighbourhood_158')"
 def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
     """One page per area and language."""
     del edition
-    rows = _rows(tables)
+    rows, drawn = _rows(tables), shapes(tables)
+    ground = maps.ground(drawn.values())
     for place in places(tables):
         kind, code = TYPES[place["geography_type"]], measures.file_name(place["geography_code"])
         data = {"place": place, "rows": rows[place["geography_type"], code]}
+        if kind == "neighbourhood" and (shape := drawn.get(place["geography_code"])):
+            data |= {"shape": shape, "ground": ground}
         for lang in LANGS:
             yield Page(f"{lang}/{kind}/{code}.html", "profile", lang, data)
 
@@ -33,6 +38,21 @@ def pages(tables: Tables, edition: Edition) -> Iterator[Page]:
 def places(tables: Tables) -> Iterator[Row]:
     """The wards and neighbourhoods in force, by kind and code."""
     return tables.rows("geography", PLACE, f"is_current and {AREAS}", ("geography_type", "geography_code"))
+
+
+def shapes(tables: Tables) -> dict[str, Mapping[str, Any]]:
+    """Neighbourhoods in force → their boundary as maps draw it; without those that have none."""
+    found = {
+        row["geography_code"]: maps.shape(row["boundary"])
+        for row in tables.rows(
+            "geography",
+            ("geography_code", "boundary"),
+            "is_current and geography_type = 'neighbourhood_158'",
+            ("geography_code",),
+        )
+        if row["boundary"]
+    }
+    return {code: shape for code, shape in found.items() if shape}
 
 
 def _rows(tables: Tables) -> dict[tuple[str, str], list[Row]]:
@@ -138,12 +158,19 @@ def context(page: Page) -> Mapping[str, Any]:
             for each in measures.DIMENSIONS
             if any(row["dimension"] == each for row in rows)
         ],
-        "map": maps.locator(
-            place["geography_code"], "where", named, words.text("profile.map_is", lang, place=named)
-        )
-        if kind == "ward"
-        else None,
+        "map": _where(page, kind, named),
     }
+
+
+def _where(page: Page, kind: str, named: str) -> Markup | None:
+    """Where the place lies: a ward among tiles, a neighbourhood whose shape is known among the shapes of all."""
+    if kind == "ward":
+        code = page.data["place"]["geography_code"]
+        return maps.locator(code, "where", named, words.text("profile.map_is", page.lang, place=named))
+    if "shape" not in page.data:
+        return None
+    said = words.text("profile.shape_is", page.lang, place=named)
+    return maps.locator_of(page.data["shape"], page.data["ground"], "where", named, said)
 
 
 def _row(row: Mapping[str, Any], lang: Lang) -> dict[str, Any]:
