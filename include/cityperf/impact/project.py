@@ -175,9 +175,9 @@ def _read(said: Mapping[str, Any]) -> Project:
 # -- in the process of dbt -------------------------------------------------------------------------------------
 def compile_project(folder: Path, out: Path) -> None:
     """Compile the project of the environment and write what is kept of it. Raises RuntimeError with dbt's words."""
+    gc.disable()  # dbt's graph has no cycles worth looking for: see cityperf.transform
     from dbt.cli.main import dbtRunner
 
-    gc.disable()  # dbt's graph has no cycles worth looking for: see cityperf.transform
     silent = ("--log-level", "none", "--log-level-file", "none")
     parsed = dbtRunner().invoke(["parse", "--no-write-json", *silent])
     if not parsed.success:
@@ -187,7 +187,8 @@ def compile_project(folder: Path, out: Path) -> None:
         "macro.dbt.is_incremental"
     ].macro_sql = "{% macro is_incremental() %}{{ return(false) }}{% endmacro %}"
     arguments = ["compile", "--select", "resource_type:model", "--indirect-selection", "empty"]
-    arguments += ["--no-introspect", "--no-populate-cache", "--no-write-json"]
+    # Nothing waits for a database, so threads would only wait for each other.
+    arguments += ["--no-introspect", "--no-populate-cache", "--no-write-json", "--threads", "1"]
     done = dbtRunner(manifest=manifest).invoke([*arguments, *silent])
     if not done.success:
         raise RuntimeError(str(done.exception))
