@@ -159,7 +159,8 @@ def test_a_text_longer_than_a_cell_is_cut_and_says_so(tmp_path: Path) -> None:
     with file.open("wb") as handle:
         workbook.write(handle, about, ((text,) for text in texts), len(texts), tmp_path)
     found = [
-        row[0] for row in CalamineWorkbook.from_path(str(file)).get_sheet_by_name("geography").to_python()
+        str(row[0])
+        for row in CalamineWorkbook.from_path(str(file)).get_sheet_by_name("geography").to_python()
     ]
     assert found[1:3] == texts[:2]
     assert len(found[3]) == workbook.CELL and found[3].endswith("…")

@@ -143,7 +143,7 @@ def test_neighbourhoods_are_drawn_in_five_classes_with_the_hidden_ones_hatched()
     """The sample's shapes, whose corners neighbours share, in the colours of figures."""
     drawn = [maps.shape(json.dumps(each)) for each in shapes("neighbourhoods_158")]
     assert len(drawn) == 158 and all(drawn)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "geography_code": f"{number:03d}", "geography_name": f"Place {number}", "period_start": date(2025, 1, 1),
             "value": Decimal(number) if number else None, "is_improvement_area": number % 5 == 0,

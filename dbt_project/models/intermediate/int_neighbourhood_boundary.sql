@@ -15,22 +15,28 @@ with drawn as (
     from {{ ref('stg_city_planning__neighbourhoods') }}
 ),
 
+shapes as (
+    select
+        geography_type,
+        geography_code,
+        case shape ->> 'type'
+            when 'MultiPolygon' then shape -> 'coordinates'
+            when 'Polygon' then jsonb_build_array(shape -> 'coordinates')
+        end as parts
+    from drawn
+),
+
 corners as (
     select
-        drawn.geography_type,
-        drawn.geography_code,
+        shapes.geography_type,
+        shapes.geography_code,
         part.place as part_place,
         ring.place as ring_place,
         corner.place as corner_place,
         round((corner.value ->> 0)::numeric / 0.0005) * 0.0005 as longitude,
         round((corner.value ->> 1)::numeric / 0.0005) * 0.0005 as latitude
-    from drawn
-    cross join lateral jsonb_array_elements(
-        case drawn.shape ->> 'type'
-            when 'MultiPolygon' then drawn.shape -> 'coordinates'
-            when 'Polygon' then jsonb_build_array(drawn.shape -> 'coordinates')
-        end
-    ) with ordinality as part (value, place)
+    from shapes
+    cross join lateral jsonb_array_elements(shapes.parts) with ordinality as part (value, place)
     cross join lateral jsonb_array_elements(part.value) with ordinality as ring (value, place)
     cross join lateral jsonb_array_elements(ring.value) with ordinality as corner (value, place)
 ),
