@@ -22,6 +22,7 @@ from cityperf_airflow import (
     not_published,
     runbook,
 )
+from cityperf_operators import GateOperator, PublishOperator
 
 SCHEDULE = nightly("02:00") if follows_the_clock(os.environ.get("CITYPERF_PROFILE")) else None
 
@@ -67,23 +68,6 @@ def nightly_refresh() -> None:
         with ModelTasks(dag_run.dag_id, dag_run.run_id) as tasks:
             return asdict(run(Settings.from_env(), night_of(logical_date), tasks.tell))
 
-    @task(pool="night")
-    def quality_gate(built: dict, logical_date=None) -> None:
-        from airflow.sdk.exceptions import AirflowSkipException
-        from cityperf import night
-
-        if not built["release_wanted"]:
-            raise AirflowSkipException("nothing new to publish: the release that is up stays")
-        night.gate(Settings.from_env(), night_of(logical_date))
-
-    @task(pool="night")
-    def publish(logical_date=None) -> dict:
-        from dataclasses import asdict
-
-        from cityperf.publish import release
-
-        return asdict(release(Settings.from_env(), night_of(logical_date)))
-
     @task(pool="night", trigger_rule="all_done")
     def close_night(logical_date=None) -> str:
         from cityperf import night
@@ -108,7 +92,8 @@ def nightly_refresh() -> None:
             with TaskGroup(layer):
                 for model in models:
                     built >> DbtModel(model=model, pool="models")
-    quality_gate(built) >> publish() >> close_night() >> ask_for_approval()
+    gate = GateOperator(task_id="quality_gate", built=built)
+    gate >> PublishOperator(task_id="publish") >> close_night() >> ask_for_approval()
 
 
 nightly_refresh()

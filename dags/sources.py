@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from airflow.sdk import dag, get_parsing_context, task
-from cityperf.config import Settings
+from airflow.sdk import dag, get_parsing_context
 from cityperf.sources import Contract, load_contract, nightly_contracts
-from cityperf_airflow import NIGHT_OPENED, RETRY_POLICY, raw_asset, runbook
+from cityperf_airflow import NIGHT_OPENED, RETRY_POLICY, runbook
+from cityperf_operators import NIGHT_OF_EVENT, LandOperator, LoadOperator
 
 
 def source_dag(contract: Contract) -> None:
@@ -23,46 +23,10 @@ def source_dag(contract: Contract) -> None:
         default_args={"owner": contract.owner.division, "retries": 2, "retry_policy": RETRY_POLICY},
     )
     def source() -> None:
-        @task(pool="sources", retry_delay=60)
-        def extract(triggering_asset_events=None) -> list[dict]:
-            from datetime import date
-
-            from cityperf.extract import extract as fetch
-            from cityperf.load import lots
-
-            night = date.fromisoformat(triggering_asset_events[NIGHT_OPENED][-1].extra["night"])
-            settings = Settings.from_env()
-            names = {file["file_id"]: file["name"] for file in fetch(settings, night, contract)}
-            return [
-                {
-                    "night": night.isoformat(),
-                    "file_ids": lot,
-                    "label": names[lot[0]] + (f" and {len(lot) - 1} more" if len(lot) > 1 else ""),
-                }
-                for lot in lots(settings, list(names))
-            ]
-
-        @task(
-            pool="load",
-            retry_delay=10,
-            map_index_template="{{ label }}",
-            outlets=[raw_asset(contract.dataset)],
+        landed = LandOperator(
+            task_id="extract", dataset=contract.dataset, night=NIGHT_OF_EVENT, retry_delay=60
         )
-        def load(lot: dict, outlet_events=None) -> list[dict]:
-            from dataclasses import asdict
-            from datetime import date
-
-            from airflow.sdk import get_current_context
-            from cityperf.load import brought, load_files
-
-            get_current_context()["label"] = lot["label"]
-            night = date.fromisoformat(lot["night"])
-            settings = Settings.from_env()
-            results = load_files(settings, night, contract, lot["file_ids"])
-            outlet_events[raw_asset(contract.dataset)].extra = brought(settings, night, results)
-            return [asdict(result) for result in results]
-
-        load.expand(lot=extract())
+        LoadOperator.for_each(landed.output, dataset=contract.dataset, retry_delay=10)
 
     source()
 
