@@ -111,7 +111,7 @@ def test_a_data_set_and_a_kpi_are_added_without_python(copy: Home) -> None:
     ]
     (drop / "potholes.csv").write_text("Day,Ward,Repaired\n" + "\n".join(rows) + "\n")
 
-    code, (summary,) = copy.refresh("--night", "2026-11-23")
+    code, (summary,) = copy.refresh("--night", "2026-11-21")
     assert code == 0, summary
     assert states(summary)["potholes"] == "loaded"
     published = copy.query(

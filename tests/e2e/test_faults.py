@@ -6,6 +6,7 @@ A fault is refused by name, the other sources go on, nothing loaded is touched.
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 from urllib.parse import quote
@@ -18,8 +19,8 @@ from tests.e2e.conftest import Home, Released, states
 from tests.e2e.dashboard import dashboard
 
 pytestmark = pytest.mark.fault
-# A Saturday, on which the feed has nothing new, and a Monday more than a week later.
-NEXT, AFTER = "2026-11-14", "2026-11-23"
+# A Saturday, on which the feed has nothing new, and a Friday by which a feed that comes daily is late.
+NEXT, AFTER = "2026-11-14", "2026-11-20"
 
 COUNTS = {
     "bank_of_canada_rates": "raw.bank_of_canada_rates",
@@ -126,7 +127,7 @@ def test_a_held_night_asks_in_airflow_and_is_published_when_somebody_says_yes(
     with dashboard(home) as site:
         assert list(site.notices()) == ["repeated"] and "a drill" in site.notices()["repeated"]
         assert site.as_of("number") == str(up + 1)
-    late = {"rules": [{"match": "*bankofcanada.ca*", "fault": "status", "status": 500, "times": 1000}]}
+    late = {"rules": [{"match": "*tpp_measures*", "fault": "status", "status": 500, "times": 1000}]}
     (home.base / "faults.json").write_text(json.dumps(late))
     code, (summary,) = home.refresh("--night", AFTER)
     (home.base / "faults.json").unlink()
@@ -171,10 +172,10 @@ def test_a_held_night_asks_in_airflow_and_is_published_when_somebody_says_yes(
             "select count(*) filter (where late_by_days > 0), count(*) from publish.data_quality"
         )
         assert site.as_of("late") == f"{number_late} of {in_all} late" and number_late > 0
-        row = next(r for r in site.rows("en/quality.html", "data_quality") if r[0] == "bank_of_canada_rates")
-        assert f"not here; last delivery of {NEXT}" in row[-1]
+        row = next(r for r in site.rows("en/quality.html", "data_quality") if r[0] == "dashboard_measures")
+        assert re.search(r"not here; last delivery of 2026-11-1[234]\.", row[-1]), row
         [(kpi_id,)] = home.query(
             "select kpi_id from publish.scorecard join publish.kpi using (kpi_id) "
-            "where sources ~ 'bank_of_canada_rates' and late_by_days > 0 order by 1 limit 1"
+            "where sources ~ 'dashboard_measures' and late_by_days > 0 order by 1 limit 1"
         )
         assert "Late: due" in site.text(f"en/kpi/{kpi_id}.html")
