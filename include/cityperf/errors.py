@@ -1,5 +1,12 @@
 """Why something did not come in or did not go out. Messages say what was expected, what came, where, and what to do."""
 
+import errno
+
+
+def is_full(problem: OSError) -> bool:
+    """Whether a write failed because the disk, a quota or a limit on the file's size left no room for it."""
+    return problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class CityperfError(Exception):
     """Base of the errors that a person can act on: shown as a message, without a traceback."""

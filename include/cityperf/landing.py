@@ -26,7 +26,7 @@ from psycopg.types.json import Jsonb
 
 from cityperf import sealing
 from cityperf.config import TORONTO, Settings
-from cityperf.errors import CityperfError, SourceUnavailable
+from cityperf.errors import CityperfError, SourceUnavailable, is_full
 
 ABANDONED_AFTER: Final = 24 * 3600  # seconds; a temporary file this old has lost its writer
 SPARE: Final = 256 << 20  # bytes that must stay free on the landing's disk
@@ -150,7 +150,7 @@ def unnamed(settings: Settings) -> Iterator[tuple[IO[bytes], Path]]:
 def incoming(settings: Settings, *, private: bool = False) -> Iterator[Incoming]:
     """A temporary file in landing, removed unless `keep` renamed it; a `private` one lies elsewhere, without a name.
 
-    Raises SourceUnavailable if the disk is full.
+    Raises SourceUnavailable if the disk is full, or becomes so while the file comes.
     """
     settings.landing.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(settings.landing).free
@@ -161,6 +161,20 @@ def incoming(settings: Settings, *, private: bool = False) -> Iterator[Incoming]
             "free space, then run the source again"
         )
     _sweep(settings.landing)
+    try:
+        with _opened_aside(settings, private=private) as arriving:
+            yield arriving
+    except OSError as problem:
+        if not is_full(problem):
+            raise
+        raise SourceUnavailable(
+            f"expected room for the file in landing, found none left at {settings.landing} ({problem.strerror}); nothing of "
+            "it was kept: free space, then run the source again"
+        ) from problem
+
+
+@contextmanager
+def _opened_aside(settings: Settings, *, private: bool) -> Iterator[Incoming]:
     if private:
         with unnamed(settings) as (handle, path):
             yield Incoming(handle, path, private=True)

@@ -14,7 +14,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -24,7 +24,7 @@ from typing import IO, Any, Final
 from psycopg import Connection, sql
 
 from cityperf.config import Settings
-from cityperf.errors import CityperfError
+from cityperf.errors import CityperfError, is_full
 from cityperf.publish import changelog, evidence, metadata, workbook
 from cityperf.publish.dictionary import Allowed, Dictionary
 from cityperf.publish.failpoints import reached
@@ -244,10 +244,12 @@ def place(settings: Settings, number: int, building: Path) -> Path:
     return target
 
 
-def new_folder(settings: Settings, number: int) -> Path:
+@contextlib.contextmanager
+def new_folder(settings: Settings, number: int) -> Iterator[Path]:
     """An empty folder beside the releases, with a name that says it is not one.
 
-    Raises ExportFailed when the disk has no room for a release twice the size of the one that is up.
+    Raises ExportFailed when the disk has no room for a release twice the size of the one that is up, or runs out of it
+    while files are written; nothing is left of them then.
     """
     settings.releases.mkdir(parents=True, exist_ok=True)
     current = settings.releases / "current"
@@ -262,7 +264,16 @@ def new_folder(settings: Settings, number: int) -> Path:
         )
     folder = settings.releases / f"{BUILDING}{number}-{secrets.token_hex(4)}"
     folder.mkdir()
-    return folder
+    try:
+        yield folder
+    except OSError as problem:
+        if not is_full(problem):
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+        raise ExportFailed(
+            f"expected room for the files of release {number}, found none left at {settings.releases} ({problem.strerror}); "
+            "free some space and run the night again: what readers see is untouched"
+        ) from problem
 
 
 def link_current(settings: Settings, number: int) -> None:

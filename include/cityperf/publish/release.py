@@ -246,31 +246,33 @@ def export_candidate(
 ) -> Path:
     """Write the files of candidate `number` aside and put them in their place. With `repeats`, those of tables are
     those of that release; else those of tables that did not change since release `up` are taken over from it."""
-    building = new_folder(settings, number)
-    with connect(settings, "publisher") as connection:
-        origins = _origins(connection, repeats, _contracts())
-        leaves = [tree.code_node(_code(connection, number)), *_inputs(connection, repeats)]
-        same = tree.kept_table_nodes(connection, repeats) if repeats else []
-        known = {node.name for node in same}
-        leaves += same
-        leaves += tree.table_nodes(connection, {n: t for n, t in candidate.items() if n not in known})
-        if repeats:
-            earlier = _files_of(settings, connection, repeats, frozenset(dictionary.allowed) - {OWN_HISTORY})
-        elif up:
-            alike = changelog.unchanged(connection, up, [*leaves, *entry_nodes(dictionary)])
-            earlier = _files_of(settings, connection, up, alike)
-        else:
-            earlier = None
-        connection.commit()
-        notice = Notice(number, night, settings.profile, origins)
-        build(connection, candidate, dictionary, notice, building, leaves, earlier)
-        schema = next(iter(candidate.values())).schema
-        _site(settings, connection, notice, dictionary, schema, building, repeats or up, repeats)
-    finish(settings, number, building, leaves)
-    reached("export.synced")
-    folder = place(settings, number, building)
-    reached("export.renamed")
-    return folder
+    with new_folder(settings, number) as building:
+        with connect(settings, "publisher") as connection:
+            origins = _origins(connection, repeats, _contracts())
+            leaves = [tree.code_node(_code(connection, number)), *_inputs(connection, repeats)]
+            same = tree.kept_table_nodes(connection, repeats) if repeats else []
+            known = {node.name for node in same}
+            leaves += same
+            leaves += tree.table_nodes(connection, {n: t for n, t in candidate.items() if n not in known})
+            if repeats:
+                earlier = _files_of(
+                    settings, connection, repeats, frozenset(dictionary.allowed) - {OWN_HISTORY}
+                )
+            elif up:
+                alike = changelog.unchanged(connection, up, [*leaves, *entry_nodes(dictionary)])
+                earlier = _files_of(settings, connection, up, alike)
+            else:
+                earlier = None
+            connection.commit()
+            notice = Notice(number, night, settings.profile, origins)
+            build(connection, candidate, dictionary, notice, building, leaves, earlier)
+            schema = next(iter(candidate.values())).schema
+            _site(settings, connection, notice, dictionary, schema, building, repeats or up, repeats)
+        finish(settings, number, building, leaves)
+        reached("export.synced")
+        folder = place(settings, number, building)
+        reached("export.renamed")
+        return folder
 
 
 def _site(
