@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 # and one of each connector.
 CORE = (
     "dashboard_*,ttc_subway_*,operating_budget,service_requests_311,statcan_indicators,bank_of_canada_rates,"
-    "neighbourhood_crime_rates,neighbourhood_profiles_2016,mbncanada_results,external_report_cards,commitments,"
+    "neighbourhood_crime_rates,neighbourhood_profiles_2016,neighbourhoods,mbncanada_results,external_report_cards,commitments,"
     "library_visits,fir_schedule_22,statcan_cpi,workforce_positions,transit_ridership_extract,major_crime_indicators"
 )
 # Enough for a release, where the night itself is not what is tested.
