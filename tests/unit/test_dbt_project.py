@@ -165,3 +165,14 @@ def test_metrics_are_made_of_columns_that_are_there() -> None:
         columns = {column["name"] for column in models[each["model"].split("'")[1]]["columns"]}
         used = {part["name"] for part in each["dimensions"] + each["measures"]}
         assert used <= columns, (each["name"], used - columns)
+
+
+def test_what_stands_on_forecasts_is_new_when_the_figures_are() -> None:
+    """The source of forecasts has no version of its own: its tables are made of kpi_current in the middle of the run."""
+    readers = [
+        path
+        for path in (ROOT / "dbt_project" / "models").rglob("*.sql")
+        if "source('forecast'" in path.read_text("utf-8")
+    ]
+    assert len(readers) == 2
+    assert [path.name for path in readers if "ref('kpi_current')" not in path.read_text("utf-8")] == []

@@ -1,4 +1,6 @@
 -- Every suitable KPI: how its forecast did when it was tried on its past, and why it is not shown where it is not.
+-- The tries are made of the present figures, in Python: new figures make it new.
+-- depends_on: {{ ref('kpi_current') }}
 with series as (
     select * from {{ source('forecast', 'series') }}
 ),
