@@ -19,7 +19,10 @@ from cityperf.load import ensure_raw_tables, load_file
 from cityperf.portal import deliver_drops
 from cityperf.sources import Contract, load_contracts
 
+from tests.conftest import empty_warehouse
+from tests.integration.candidate import write_manifest
 from tests.integration.test_portal import start
+from tests.integration.trust import figure, put_up
 
 FIRST, SECOND = date(2026, 11, 19), date(2026, 11, 20)
 
@@ -81,3 +84,17 @@ def _visit(settings: Settings, contract: Contract, night: date) -> object:
         "notes": "; ".join(each.message for each in results if each.message),
         "seconds": round(time.monotonic() - begun, 2),
     }
+
+
+@pytest.fixture(scope="module")
+def published(warehouse: Settings) -> Iterator[Settings]:
+    """Two releases, which the tests only read: on the second night a figure of 2.05 is revised."""
+    first = figure("2.05", date(2024, 1, 1), "53236000")
+    others = [figure("1.02", date(2024, 1, 1), "0.06884"), figure("1.02", date(2024, 2, 1), None)]
+    empty_warehouse(warehouse)
+    write_manifest(warehouse)
+    put_up(warehouse, kpi_value=[*others, first])
+    revised = [{**first, "is_latest": False}, figure("2.05", date(2024, 1, 1), "53236001.5", 1)]
+    put_up(warehouse, 1, kpi_value=[*others, *revised])
+    yield warehouse
+    empty_warehouse(warehouse)

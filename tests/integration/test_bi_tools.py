@@ -14,13 +14,11 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from cityperf.config import ROOT, Settings
 
-from tests.integration.test_frames import published  # noqa: F401  (a fixture)
-
 RECIPES = (ROOT / "docs" / "bi.md").read_text("utf-8")
 
 
 @pytest.fixture
-def odbc(published: Settings) -> Iterator[Any]:  # noqa: F811
+def odbc(published: Settings) -> Iterator[Any]:
     """A connection as the recipe for Excel has it, with the address of `./cityperf dsn`."""
     import pyodbc
 
@@ -82,7 +80,7 @@ def test_odbc_reads_exact_figures_dates_and_texts_and_cannot_write(odbc: Any) ->
 
 
 def test_duckdb_reads_the_files_as_documented(
-    published: Settings,  # noqa: F811
+    published: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import duckdb
@@ -99,7 +97,7 @@ def test_duckdb_reads_the_files_as_documented(
 
 
 def test_the_notebook_runs_from_top_to_bottom(
-    published: Settings,  # noqa: F811
+    published: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each cell in turn in one namespace, as a kernel does; what a cell ends with is what it shows."""
@@ -112,9 +110,9 @@ def test_the_notebook_runs_from_top_to_bottom(
     shown = []
     for each in cells:
         *steps, last = ast.parse("".join(each["source"])).body
-        exec(compile(ast.Module(steps, []), "analysts.ipynb", "exec"), names)  # noqa: S102
+        exec(compile(ast.Module(steps, []), "analysts.ipynb", "exec"), names)  # noqa: S102  (our own notebook)
         assert isinstance(last, ast.Expr), "each cell ends with what it shows"
-        shown.append(eval(compile(ast.Expression(last.value), "analysts.ipynb", "eval"), names))  # noqa: S307
+        shown.append(eval(compile(ast.Expression(last.value), "analysts.ipynb", "eval"), names))  # noqa: S307  (likewise)
     tables, series, told, origin, landed, chart, then, revised = shown
     assert "kpi_value" in set(tables["table"])
     assert series["value"].tolist() == [53236001.5]

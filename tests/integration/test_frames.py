@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -13,28 +12,8 @@ from cityperf import frames
 from cityperf.config import Settings
 from cityperf.publish.as_of import NoLongerWhatItWas, NothingPublished
 
-from tests.conftest import empty_warehouse
-from tests.integration.candidate import NIGHT, write_manifest
-from tests.integration.trust import figure, night, put_up
-
-FIRST = figure("2.05", date(2024, 1, 1), "53236000")
-REVISED = [
-    figure("1.02", date(2024, 1, 1), "0.06884"),
-    figure("1.02", date(2024, 2, 1), None),
-    {**FIRST, "is_latest": False},
-    figure("2.05", date(2024, 1, 1), "53236001.5", 1),
-]
-
-
-@pytest.fixture(scope="module")
-def published(warehouse: Settings) -> Iterator[Settings]:
-    """Two releases, which the tests only read: on the second night a figure of 2.05 is revised."""
-    empty_warehouse(warehouse)
-    write_manifest(warehouse)
-    put_up(warehouse, kpi_value=[*REVISED[:2], FIRST])
-    put_up(warehouse, 1, kpi_value=REVISED)
-    yield warehouse
-    empty_warehouse(warehouse)
+from tests.integration.candidate import NIGHT
+from tests.integration.trust import night
 
 
 def test_a_frame_is_typed_and_says_where_it_comes_from(published: Settings) -> None:

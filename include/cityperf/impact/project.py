@@ -228,9 +228,9 @@ def kept_of(manifest: Mapping[str, Any], compiled: Mapping[str, str], folder: Pa
         meta = _meta(each)
         if meta.get("export"):
             columns, formats, places = (
-                list(meta.get(key, [])) for key in ("columns", "formats", "destinations")
+                tuple(meta.get(key, ())) for key in ("columns", "formats", "destinations")
             )
-            exposures.append(asdict(Exposure(each["name"], meta["table"], columns, formats, places)))  # type: ignore[arg-type]
+            exposures.append(asdict(Exposure(each["name"], meta["table"], columns, formats, places)))
     return {"models": models, "others": others, "exposures": exposures, "kpis": kpis, "seeds": seeds}
 
 
