@@ -40,7 +40,7 @@ class Asked(Tables):
         newest: int | None = None,
         per: Sequence[str] = (),
     ) -> Iterator[Row]:
-        """As `Tables.rows` is asked, without a row. Names in `where`, `order` and `per` are read like columns that are shown."""
+        """Asked as `Tables.rows`, without a row: names in `where`, `order` and `per` count like columns that are shown."""
         frame = sys._getframe(1)
         while frame.f_back and frame.f_code.co_filename.endswith("model.py"):  # from `by`
             frame = frame.f_back
