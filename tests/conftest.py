@@ -12,12 +12,13 @@ from typing import Any
 import psycopg
 import pytest
 from cityperf import postgres
-from cityperf.config import ROOT, Role, Settings
+from cityperf.config import ONE_THREAD, ROOT, Role, Settings
 from psycopg import sql
 from xdist.scheduler import LoadFileScheduling
 
 # Stacks that tests start run the nights that tests ask for; the clock would add tonight's to each of them.
 os.environ["CITYPERF_SCHEDULE"] = "off"
+os.environ.update(ONE_THREAD)  # as every part of a stack has it; before anything loads numpy
 
 KEPT_SCHEMAS = ("ops", "quarantine", "forecast", "raw", "publish", "publish_next", "as_of", "reference")
 
@@ -34,6 +35,7 @@ TOGETHER = {
     "test_sample_nights.py": "nights",
     "test_faults.py": "nights",
     "test_add_source_and_kpi.py": "nights",
+    "test_same_night.py": "nights",
     "test_every_source.py": "sample",
     "test_own_kpis.py": "sample",
 }

@@ -22,6 +22,9 @@ from zoneinfo import ZoneInfo
 TORONTO: Final = ZoneInfo("America/Toronto")
 ROOT: Final = Path(__file__).resolve().parents[2]
 PROFILES: Final = ("sample", "replay", "live")
+# Linear algebra that takes every core for each of many processes makes all of them wait for one another: a night's
+# forecasts then cost three times the processor. And threads that were made before a fork do not survive it.
+ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 ROLES: Final = ("loader", "transformer", "publisher", "bi_reader", "airflow")
 
 Profile = Literal["sample", "replay", "live"]

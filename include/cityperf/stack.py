@@ -32,7 +32,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psutil
 
 from cityperf import postgres
-from cityperf.config import ROOT, Settings, new_fernet_key
+from cityperf.config import ONE_THREAD, ROOT, Settings, new_fernet_key
 from cityperf.errors import CityperfError
 
 AIRFLOW_PARTS: Final = ("scheduler", "api-server", "dag-processor", "triggerer")
@@ -78,9 +78,7 @@ def base_env(settings: Settings) -> dict[str, str]:
         "CITYPERF_SEED": str(settings.seed),
         "CITYPERF_SCALE": repr(settings.scale),
         MARK: str(settings.base.resolve()),
-        # Two cores are shared by all parts; and threads made before a fork do not survive it.
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
+        **ONE_THREAD,
         "DO_NOT_TRACK": "1",
         "SCARF_ANALYTICS": "false",
         "GX_ANALYTICS_ENABLED": "False",
@@ -171,8 +169,7 @@ def airflow_env(settings: Settings) -> dict[str, str]:
     }
     return (
         base_env(settings)
-        # A task is a process of its own: linear algebra that takes every core for each makes all of them wait.
-        | {"AIRFLOW_HOME": str(settings.airflow_home), "OMP_NUM_THREADS": "1"}
+        | {"AIRFLOW_HOME": str(settings.airflow_home)}
         | {f"AIRFLOW__{name}": value for name, value in options.items()}
     )
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -24,8 +28,6 @@ CORE = (
     "neighbourhood_crime_rates,neighbourhood_profiles_2016,neighbourhoods,mbncanada_results,external_report_cards,commitments,"
     "library_visits,fir_schedule_22,statcan_cpi,workforce_positions,transit_ridership_extract,major_crime_indicators"
 )
-# Enough for a release, where the night itself is not what is tested.
-FEW = "dashboard_*,operating_budget,ttc_subway_*,service_requests_311,statcan_indicators,bank_of_canada_rates,commitments"
 
 
 @dataclass
@@ -128,3 +130,55 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     )
     yield made
     made.cityperf("down", timeout=120)
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """Debian's PostgreSQL 15 on a free port of loopback, as a city has a server of its own."""
+
+    url: str
+    folder: Path
+    port: int
+
+    BIN = Path("/usr/lib/postgresql/15/bin")
+
+    def run(self, program: str, *arguments: str | Path) -> None:
+        """A program of the server's, as its user: it does not run as root."""
+        as_user = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
+        subprocess.run(
+            [*(as_user if os.getuid() == 0 else ()), "env", "HOME=/tmp", self.BIN / program, "-D", self.folder / "data",
+             *arguments],
+            check=True, capture_output=True, cwd="/",
+        )  # fmt: skip
+
+    def start(self) -> None:
+        options = (
+            f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} "
+            "-c max_connections=100"
+        )
+        self.run("pg_ctl", "-o", options, "-l", self.folder / "log", "-w", "start")
+
+    def processes(self) -> list[psutil.Process]:
+        """The server and all that it has started."""
+        postmaster = psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split()[0]))
+        return [postmaster, *postmaster.children(recursive=True)]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[OwnServer]:
+    if not (OwnServer.BIN / "postgres").exists():
+        pytest.skip("Debian's PostgreSQL 15 is not installed (package postgresql-15)")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    folder = Path(tempfile.mkdtemp(prefix="pg15-"))
+    password = folder / "password"
+    password.write_text("only-for-this-test")
+    if os.getuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+        shutil.chown(password, "postgres")
+    made = OwnServer(f"postgresql://owner:only-for-this-test@127.0.0.1:{port}/postgres", folder, port)
+    made.run("initdb", "-U", "owner", "-A", "scram-sha-256", "--pwfile", password)
+    made.start()
+    yield made
+    made.run("pg_ctl", "-m", "immediate", "stop")
+    shutil.rmtree(folder, ignore_errors=True)

@@ -19,7 +19,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -27,7 +26,7 @@ import yaml
 from cityperf import stack
 from cityperf.config import ROOT, Settings
 
-from tests.e2e.test_same_night import server  # noqa: F401  (a fixture)
+from tests.e2e.conftest import OwnServer
 
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 PARTS = ("portal", "api-server", "scheduler", "dag-processor", "triggerer", "worker")
@@ -127,17 +126,15 @@ class Compose:
 
 
 @pytest.fixture
-def compose(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Compose]:  # noqa: F811
+def compose(server: OwnServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Compose]:
     if not shutil.which("redis-server"):
         pytest.skip("redis-server is not installed (Debian's package redis-server)")
-    with psycopg.connect(server, autocommit=True) as owner:  # what the image does with POSTGRES_USER
+    with psycopg.connect(server.url, autocommit=True) as owner:  # what the image does with POSTGRES_USER
         password = SECRETS["POSTGRES_PASSWORD"]
         owner.execute(f"create role cityperf superuser login password '{password}'".encode())
-    postgres = urlsplit(server).port
-    assert postgres
     redis, portal, airflow = free_ports(3)
     ports = {
-        "postgres:5432": postgres,
+        "postgres:5432": server.port,
         "redis:6379": redis,
         "portal:8500": portal,
         "api-server:8080": airflow,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from cityperf.config import PROFILES, Settings
+from cityperf.config import ONE_THREAD, PROFILES, Settings
 from cityperf.errors import CityperfError
 
 # Where each command lives, in the order in which --help lists them.
@@ -158,6 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments or bool(os.environ.get("CITYPERF_DEBUG"))
+    os.environ.update({name: value for name, value in ONE_THREAD.items() if name not in os.environ})
     try:
         result = cli.main(args=arguments, prog_name="cityperf", standalone_mode=False)
     except click.exceptions.Exit as stop:
