@@ -38,7 +38,7 @@ def test_cityperf_never_imports_airflow_and_pandas_stays_out_of_the_load_path() 
 
 def test_sql_style() -> None:
     command = (sys.executable, "tests/static/lint_sql.py", "lint", "dbt_project/models")
-    run(*command, "--processes", "2", "--disable-progress-bar")
+    run(*command, "--disable-progress-bar")
 
 
 def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
