@@ -15,7 +15,9 @@ FEWEST_TO_REPEAT = (
 
 
 def points(night: str) -> str:
-    """CTE `points` of the series that got a figure on the night: `was` is what stood on the night before."""
+    """CTE `points` of the series that got a figure on the night: `was` is what stood on the night before. `chance` is the
+    standard error of a share, with two cases of either kind added (Agresti and Coull 1998): none is never sure.
+    """
     return (
         ", tonight as (select distinct kpi_id from t "
         f"where vintage = date '{night}' and not is_withdrawn and value is not null), "
@@ -26,7 +28,11 @@ def points(night: str) -> str:
         "v.period_grain) as series, to_char(v.period_start, 'YYYY-MM-DD') as place, "
         "case when v.period_grain = 'year' then '' else to_char(v.period_start, 'MM') end as season, "
         "max(value::float8) filter (where vintage = at_night) as now, "
-        "max(value::float8) filter (where vintage = at_before) as was "
+        "max(value::float8) filter (where vintage = at_before) as was, "
+        "max(case when numerator between 0 and denominator "
+        "and abs(value * denominator - numerator) <= 0.000001 * denominator "
+        "then sqrt((numerator + 2)::float8 * (denominator - numerator + 2)::float8 / (denominator + 4)::float8 ^ 3) end) "
+        "as chance "
         "from versions as v join t using (kpi_id, kpi_version, geography_type, geography_code, period_grain, "
         "period_start) where vintage in (at_night, at_before) group by 1, 2, 3)"
     )

@@ -120,3 +120,26 @@ def test_a_jump_in_tonights_figures_warns_and_many_at_once_block(clean_warehouse
     assert one["areas_complete"].status == "pass"
     many = gate([10.0] * 6 + [1.0] * 4)
     assert many["no_jump_of_many"].blocks
+
+
+@pytest.mark.parametrize(("cases", "expected"), [(13, "pass"), (1300, "warn")])
+def test_a_share_of_few_cases_may_move_by_chance_and_one_of_many_may_not(
+    clean_warehouse: Settings, cases: int, expected: str
+) -> None:
+    """Six of thirteen cases, restated as one: four standard errors cover it. Of a hundred times as many they do not."""
+    write_manifest(clean_warehouse)
+    months = [date(2019 + n // 12, n % 12 + 1, 1) for n in range(61)]
+
+    def share(month: date, of_thirteen: int, vintage: date, *, latest: bool = True) -> dict[str, Any]:
+        found = of_thirteen * cases // 13
+        return value("CS-311-02", month, str(found / cases), vintage, geography_type="ward", geography_code="11",
+                     numerator=str(found), denominator=str(cases), is_latest=latest)  # fmt: skip
+
+    was = date(2024, 3, 1)
+    rows = [share(month, 1 + n % 2, was) for n, month in enumerate(months[:-1])]
+    rows += [share(months[-1], 6, was, latest=False), share(months[-1], 1, NIGHT)]
+    build_candidate(
+        clean_warehouse, publish.open_candidate(clean_warehouse, NIGHT), change={"kpi_value": rows}
+    )
+    (found,) = [each for each in check_publish(clean_warehouse, NIGHT).results if each.check == "no_jump"]
+    assert found.status == expected, found.message

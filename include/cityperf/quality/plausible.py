@@ -8,7 +8,7 @@ A jump is judged on the scale of ratios where all earlier figures are positive, 
 change is the median of the series' changes from season to like season, its spread the median absolute deviation from
 it (Rousseeuw and Croux 1993; 1.4826 makes it a standard deviation where changes are normal). A figure is only called a
 jump when its change is far outside that spread *and* the figure lies outside all that the season ever was: a yearly
-peak, or a way back to normal, is neither.
+peak, or a way back to normal, is neither. Nor is what a share of a few cases may do by chance: see CHANCES.
 """
 
 # ruff: noqa: S608 - SQL is made of names from reviewed contracts and of numbers above
@@ -28,6 +28,9 @@ CLOCKED: Final = 500  # times of day on both sides, without which nothing is sai
 SIGMAS: Final = 6  # spreads beyond the usual change
 STEPS: Final = 5  # changes that a series must have behind it to be judged
 FLOOR: Final = 0.05  # least spread: 5 % of a figure, or of the span that a series ever had
+CHANCES: Final = (
+    4  # standard errors of a share of few cases, within which its change says nothing: thousands are judged
+)
 MARGIN: Final = 0.25  # beyond the season's own extremes, on the same scales
 OTHER_UNIT: Final = 8  # times the middle was: not the same unit any more
 _NUMBER: Final = r"'^\s*[-+(]?\s*-?[$]?\s*[0-9,]*[.]?[0-9]+\s*[%)]?\s*$'"
@@ -264,7 +267,8 @@ def periods_query(before: Before, stood: list[str]) -> str:
 
 
 def points_of(contract: Contract, series: Series, before: Before) -> str:
-    """CTE `points` (series, season, place, now, was) of a batch `t` and the delivery before it."""
+    """CTE `points` (series, season, place, now, was, chance) of a batch `t` and the delivery before it: its figures are
+    no shares of known cases, so chance is null."""
     of = " || ' ' || ".join(f"coalesce(\"{name}\", '')" for name in series.of)
     place = " || ' ' || ".join(f"lpad(left(\"{name}\", 10), 10, '0')" for name in series.at)
     season = "''"
@@ -280,8 +284,8 @@ def points_of(contract: Contract, series: Series, before: Before) -> str:
     value = _amount(f'"{series.value}"')
     shape = f"select {of} as series, max({season}) as season, {place} as place, max({value}) as v"
     return (
-        f", points as (select series, place, coalesce(now_.season, was_.season) as season, now_.v as now, was_.v as was "
-        f"from ({shape} from t group by 1, 3) as now_ full join "
+        f", points as (select series, place, coalesce(now_.season, was_.season) as season, now_.v as now, was_.v as was, "
+        f"null::float8 as chance from ({shape} from t group by 1, 3) as now_ full join "
         f"({shape} from ({before.rows}) as b group by 1, 3) as was_ using (series, place))"
     )
 
@@ -289,7 +293,8 @@ def points_of(contract: Contract, series: Series, before: Before) -> str:
 def jumps_query(points: str) -> str:
     """Rows (series, place, now, was, usual, least, most) of points that are new or restated beyond what is plausible.
 
-    `points`: SQL of the CTE `points` (series, season, place, now, was): `was` is what stood, null for a new point.
+    `points`: SQL of the CTE `points` (series, season, place, now, was, chance): `was` is what stood, null for a new
+    point; `chance` the standard error of a share of few cases, null for other figures.
     """
     return (
         points
@@ -340,7 +345,8 @@ def _judged_points() -> str:
             from stepped natural join centres where was is not null and step is not null group by 1, 2, 3, 4
         ),
         seasons as (
-            select series, season, min(level) as low, max(level) as high, count(*) as years
+            select series, season, min(level) as low, max(level) as high, min(was) as lowest, max(was) as highest,
+                count(*) as years
             from stepped where was is not null group by 1, 2
         ),
         judged as (
@@ -353,7 +359,9 @@ def _judged_points() -> str:
             select *, case
                 when positive and now <= 0 then true
                 when was is null then far > {SIGMAS} * spread and (level > high + margin or level < low - margin)
-                else far > greatest(margin, 4 * spread) end as is_jump
+                    and (chance is null or now > highest + {CHANCES} * chance or now < lowest - {CHANCES} * chance)
+                else far > greatest(margin, 4 * spread) and (chance is null or abs(now - was) > {CHANCES} * chance)
+                end as is_jump
             from judged
         )
     """
