@@ -42,6 +42,8 @@ TRUE_CHANGES = (
     ("service_requests_311", "SR2024.zip",
      "shape_as_before: 2 rows, such as column_name division, problem a value gone, before 'Parks, Forestry & Recreation' ",
      "the division of trees got another name at the beginning of 2024"),
+    ("service_requests_311", "not fresh:", "last on 2022-05-05", "the sample brings May of 2022 on the 20th"),
+    ("service_requests_311", "not fresh:", "last on 2024-11-05", "the sample brings November of 2024 on the 20th"),
 )  # fmt: skip
 
 
