@@ -16,8 +16,11 @@ FEWEST_TO_REPEAT = (
 
 def points(night: str) -> str:
     """CTE `points` of the series that got a figure on the night: `was` is what stood on the night before. `chance` is the
-    standard error of a share, with two cases of either kind added (Agresti and Coull 1998): none is never sure.
+    standard error of a ratio of counted cases: of a share with two cases of either kind added (Agresti and Coull 1998), of
+    a rate by Poisson's with one; none of few is never sure.
     """
+    share = "sqrt((numerator + 2)::float8 * (denominator - numerator + 2)::float8 / (denominator + 4)::float8 ^ 3)"
+    rate = "sqrt(numerator::float8 + 1) * coalesce(multiplier, 1)::float8 / denominator::float8"
     return (
         ", tonight as (select distinct kpi_id from t "
         f"where vintage = date '{night}' and not is_withdrawn and value is not null), "
@@ -29,12 +32,11 @@ def points(night: str) -> str:
         "case when v.period_grain = 'year' then '' else to_char(v.period_start, 'MM') end as season, "
         "max(value::float8) filter (where vintage = at_night) as now, "
         "max(value::float8) filter (where vintage = at_before) as was, "
-        "max(case when numerator between 0 and denominator "
-        "and abs(value * denominator - numerator) <= 0.000001 * denominator "
-        "then sqrt((numerator + 2)::float8 * (denominator - numerator + 2)::float8 / (denominator + 4)::float8 ^ 3) end) "
-        "as chance "
+        f"max(case when numerator between 0 and denominator and coalesce(multiplier, 1) = 1 then {share} "
+        f"when numerator >= 0 and numerator = trunc(numerator) and denominator > 0 then {rate} end) as chance "
         "from versions as v join t using (kpi_id, kpi_version, geography_type, geography_code, period_grain, "
-        "period_start) where vintage in (at_night, at_before) group by 1, 2, 3)"
+        "period_start) left join publish_next.kpi as k using (kpi_id) "
+        "where vintage in (at_night, at_before) group by 1, 2, 3)"
     )
 
 

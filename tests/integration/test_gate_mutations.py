@@ -143,3 +143,24 @@ def test_a_share_of_few_cases_may_move_by_chance_and_one_of_many_may_not(
     )
     (found,) = [each for each in check_publish(clean_warehouse, NIGHT).results if each.check == "no_jump"]
     assert found.status == expected, found.message
+
+
+@pytest.mark.parametrize(("cases", "expected"), [(3, "pass"), (300, "warn")])
+def test_a_rate_of_rare_events_may_be_none_in_a_year_and_one_of_many_may_not(
+    clean_warehouse: Settings, cases: int, expected: str
+) -> None:
+    write_manifest(clean_warehouse)
+    years = [date(2010 + n, 1, 1) for n in range(12)]
+
+    def rate(year: date, found: int, vintage: date) -> dict[str, Any]:
+        return value("2.05", year, str(found / 15_000), vintage, period_grain="year",
+                     geography_type="neighbourhood_158", geography_code="163", numerator=str(found), denominator="15000",
+                     is_latest=True)  # fmt: skip
+
+    rows = [rate(year, cases + n % 3, date(2022, 2, 7)) for n, year in enumerate(years[:-1])]
+    rows.append(rate(years[-1], 0, NIGHT))
+    build_candidate(
+        clean_warehouse, publish.open_candidate(clean_warehouse, NIGHT), change={"kpi_value": rows}
+    )
+    (found,) = [each for each in check_publish(clean_warehouse, NIGHT).results if each.check == "no_jump"]
+    assert found.status == expected, found.message

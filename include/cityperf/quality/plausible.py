@@ -8,7 +8,7 @@ A jump is judged on the scale of ratios where all earlier figures are positive, 
 change is the median of the series' changes from season to like season, its spread the median absolute deviation from
 it (Rousseeuw and Croux 1993; 1.4826 makes it a standard deviation where changes are normal). A figure is only called a
 jump when its change is far outside that spread *and* the figure lies outside all that the season ever was: a yearly
-peak, or a way back to normal, is neither. Nor is what a share of a few cases may do by chance: see CHANCES.
+peak, or a way back to normal, is neither. Nor is what a share or a rate of a few cases may do by chance: see CHANCES.
 """
 
 # ruff: noqa: S608 - SQL is made of names from reviewed contracts and of numbers above
@@ -29,7 +29,7 @@ SIGMAS: Final = 6  # spreads beyond the usual change
 STEPS: Final = 5  # changes that a series must have behind it to be judged
 FLOOR: Final = 0.05  # least spread: 5 % of a figure, or of the span that a series ever had
 CHANCES: Final = (
-    4  # standard errors of a share of few cases, within which its change says nothing: thousands are judged
+    4  # standard errors of a ratio of few cases, within which its change says nothing: thousands are judged
 )
 MARGIN: Final = 0.25  # beyond the season's own extremes, on the same scales
 OTHER_UNIT: Final = 8  # times the middle was: not the same unit any more
@@ -268,7 +268,7 @@ def periods_query(before: Before, stood: list[str]) -> str:
 
 def points_of(contract: Contract, series: Series, before: Before) -> str:
     """CTE `points` (series, season, place, now, was, chance) of a batch `t` and the delivery before it: its figures are
-    no shares of known cases, so chance is null."""
+    no ratios of known cases, so chance is null."""
     of = " || ' ' || ".join(f"coalesce(\"{name}\", '')" for name in series.of)
     place = " || ' ' || ".join(f"lpad(left(\"{name}\", 10), 10, '0')" for name in series.at)
     season = "''"
@@ -294,7 +294,7 @@ def jumps_query(points: str) -> str:
     """Rows (series, place, now, was, usual, least, most) of points that are new or restated beyond what is plausible.
 
     `points`: SQL of the CTE `points` (series, season, place, now, was, chance): `was` is what stood, null for a new
-    point; `chance` the standard error of a share of few cases, null for other figures.
+    point; `chance` the standard error of a ratio of counted cases, null for other figures.
     """
     return (
         points
@@ -357,11 +357,11 @@ def _judged_points() -> str:
         ),
         verdicts as (
             select *, case
+                when now between coalesce(was, lowest) - {CHANCES} * chance and coalesce(was, highest) + {CHANCES} * chance
+                    then false
                 when positive and now <= 0 then true
                 when was is null then far > {SIGMAS} * spread and (level > high + margin or level < low - margin)
-                    and (chance is null or now > highest + {CHANCES} * chance or now < lowest - {CHANCES} * chance)
-                else far > greatest(margin, 4 * spread) and (chance is null or abs(now - was) > {CHANCES} * chance)
-                end as is_jump
+                else far > greatest(margin, 4 * spread) end as is_jump
             from judged
         )
     """
