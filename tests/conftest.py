@@ -19,7 +19,17 @@ from xdist.scheduler import LoadFileScheduling
 # Stacks that tests start run the nights that tests ask for; the clock would add tonight's to each of them.
 os.environ["CITYPERF_SCHEDULE"] = "off"
 
-KEPT_SCHEMAS = ("ops", "quarantine", "forecast", "raw", "publish", "publish_next", "as_of", "reference")
+KEPT_SCHEMAS = (
+    "ops",
+    "quarantine",
+    "forecast",
+    "raw",
+    "publish",
+    "publish_next",
+    "as_of",
+    "reference",
+    "division",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
