@@ -20,7 +20,17 @@ from xdist.scheduler import LoadFileScheduling
 os.environ["CITYPERF_SCHEDULE"] = "off"
 os.environ.update(ONE_THREAD)  # as every part of a stack has it; before anything loads numpy
 
-KEPT_SCHEMAS = ("ops", "quarantine", "forecast", "raw", "publish", "publish_next", "as_of", "reference")
+KEPT_SCHEMAS = (
+    "ops",
+    "quarantine",
+    "forecast",
+    "raw",
+    "publish",
+    "publish_next",
+    "as_of",
+    "reference",
+    "division",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

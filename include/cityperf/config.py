@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NewType
 from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
@@ -26,9 +26,11 @@ PROFILES: Final = ("sample", "replay", "live")
 # forecasts then cost three times the processor. And threads that were made before a fork do not survive it.
 ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 ROLES: Final = ("loader", "transformer", "publisher", "bi_reader", "airflow")
+GROUPS: Final = ("division_reader", "division_window")  # roles without a login (decision 0033)
 
 Profile = Literal["sample", "replay", "live"]
 Role = Literal["loader", "transformer", "publisher", "bi_reader", "airflow", "admin"]
+DivisionLogin = NewType("DivisionLogin", str)  # the role of one division; its password is kept under its name
 
 
 def tonight() -> date:
@@ -138,22 +140,24 @@ class Settings:
         return loaded
 
     def change_secret(self, name: str, change: Callable[[str], str]) -> str:
-        """Put what `change` makes of a secret ('' if there is none yet) into the secrets file; returns it."""
+        """Put what `change` makes of a secret ('' if there is none yet) into the secrets file; returns it. '': taken out."""
         self.secrets()
         with (self.home / "secrets.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             known = self.secrets()
-            known[name] = change(known.get(name, ""))
+            changed = change(known.pop(name, ""))
+            if changed:
+                known[name] = changed
             fd, temporary = tempfile.mkstemp(prefix="secrets.", dir=self.home)
             with os.fdopen(fd, "w") as handle:
                 json.dump(known, handle)
                 handle.flush()
                 os.fsync(fd)  # a key that a power cut takes is a landing that nobody can read
             Path(temporary).replace(self.home / "secrets.json")
-        return known[name]
+        return changed
 
     # -- addresses -----------------------------------------------------------------------------------------
-    def dsn(self, role: Role = "bi_reader", database: str | None = None) -> str:
+    def dsn(self, role: Role | DivisionLogin = "bi_reader", database: str | None = None) -> str:
         """A libpq URL for a role; `admin` owns the server (embedded) or is CITYPERF_DATABASE_URL's user."""
         database = database or self.warehouse_db
         if self.database_url:

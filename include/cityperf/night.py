@@ -81,10 +81,12 @@ def is_in_a_hurry(settings: Settings, night: date) -> bool:
 
 
 def open_night(settings: Settings, night: date) -> None:
-    """Open (or open again) a night: tables exist, divisions' files are delivered, last attempt's traces are gone.
+    """Open (or open again) a night: tables exist, divisions' files are delivered and known to be theirs, last attempt's
+    traces are gone.
 
     Nights that downtime swallowed since the latest earlier one are recorded as missed.
     """
+    from cityperf import divisions
     from cityperf.housekeeping import remove
     from cityperf.load import ensure_raw_tables
     from cityperf.quarantine import carry_out
@@ -98,6 +100,7 @@ def open_night(settings: Settings, night: date) -> None:
         deliver_drops(settings, night, folders)
     contracts = load_contracts()
     ensure_raw_tables(settings, contracts)
+    divisions.keep(settings, contracts)
     carry_out(settings, night, contracts)
     remove(settings, night)
     with connect(settings, "loader") as connection:

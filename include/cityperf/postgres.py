@@ -15,6 +15,7 @@ import os
 import pwd
 import random
 import re
+import secrets as _secrets
 import shutil
 import signal
 import socket
@@ -29,7 +30,7 @@ import psycopg
 from filelock import FileLock
 from psycopg import sql
 
-from cityperf.config import ROLES, Settings
+from cityperf.config import GROUPS, ROLES, DivisionLogin, Settings
 from cityperf.errors import CityperfError
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -39,6 +40,13 @@ START_ATTEMPTS: Final = 5
 READERS: Final = (
     40  # BI connections at a time; the rest of max_connections is the night's, whatever a dashboard opens
 )
+DIVISION_READERS: Final = 3  # connections of each division's login
+READER_DEFAULTS: Final = {  # a courtesy, no wall: what a reader may do is a matter of rights
+    "default_transaction_read_only": "on",
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "5min",
+    "search_path": "publish",
+}
 SCRAM_ITERATIONS_SINCE: Final = 16  # major version of PostgreSQL
 _LOCK_KEY: Final = 0x63697479  # 'city': serialises role making and migrations of everyone on one server
 
@@ -411,7 +419,7 @@ def _write_configuration(settings: Settings, port: int, launcher: Launcher) -> N
         "listen_addresses": "127.0.0.1",
         "port": port,
         "unix_socket_directories": "",
-        "max_connections": 120,
+        "max_connections": 160,
         "superuser_reserved_connections": 5,
         "shared_buffers": "256MB",
         "work_mem": "32MB",
@@ -530,9 +538,15 @@ def _wait_ready(settings: Settings, seconds: float = 300) -> None:
 
 
 def ensure(settings: Settings) -> None:
-    """Roles, databases, rights and migrations, on either kind of server. Idempotent."""
+    """Roles, databases, rights, migrations and divisions' logins, on either kind of server. Idempotent."""
     _ensure_roles_and_databases(settings)
     migrate(settings)
+    with _admin(settings, settings.warehouse_db) as connection:
+        logins = connection.execute(
+            "select role_name, division from ops.division_login order by 1"
+        ).fetchall()
+    for login, division in logins:  # a restored database knows logins that a new server has not
+        ensure_login(settings, DivisionLogin(login), division)
 
 
 def stop(settings: Settings) -> None:
@@ -617,7 +631,16 @@ def _ensure_roles_and_databases(settings: Settings) -> None:
                 ) from problem
             if not superuser:
                 _grant_membership(connection, role)
-        _set_role_defaults(connection)
+        for group in GROUPS:
+            if group not in have:
+                connection.execute(
+                    sql.SQL("create role {} nologin nosuperuser nocreatedb nocreaterole").format(
+                        sql.Identifier(group)
+                    )
+                )
+            if not superuser:
+                _grant_membership(connection, group)
+        _set_defaults(connection, "bi_reader", READERS, READER_DEFAULTS)
         databases = {name for (name,) in connection.execute("select datname from pg_database").fetchall()}
         if settings.warehouse_db not in databases:
             _create_database(connection, settings.warehouse_db, owner=None)
@@ -651,32 +674,91 @@ def _grant_membership(connection: Connection, role: str) -> None:
         connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(role)))
 
 
-def _set_role_defaults(connection: Connection) -> None:
-    wanted = {
-        "bi_reader": {
-            "default_transaction_read_only": "on",
-            "statement_timeout": "60s",
-            "idle_in_transaction_session_timeout": "5min",
-            "search_path": "publish",
-        },
-    }
-    limit = connection.execute("select rolconnlimit from pg_roles where rolname = 'bi_reader'").fetchone()
-    if limit and limit[0] == -1:  # an administrator's own limit stays
-        connection.execute(sql.SQL("alter role bi_reader connection limit {}").format(sql.Literal(READERS)))
-    for role, options in wanted.items():
-        row = connection.execute(
-            "select setconfig from pg_db_role_setting join pg_roles on setrole = pg_roles.oid "
-            "where setdatabase = 0 and rolname = %s",
-            (role,),
-        ).fetchone()
-        have = set(row[0]) if row and row[0] else set()
-        for name, value in options.items():
-            if f"{name}={value}" not in have:
-                connection.execute(
-                    sql.SQL("alter role {} set {} = {}").format(
-                        sql.Identifier(role), sql.Identifier(name), sql.Literal(value)
-                    )
+def _set_defaults(connection: Connection, role: str, limit: int, wanted: dict[str, str]) -> None:
+    """A role's limit of connections and the settings its sessions begin with."""
+    found = connection.execute("select rolconnlimit from pg_roles where rolname = %s", (role,)).fetchone()
+    if found and found[0] == -1:  # an administrator's own limit stays
+        connection.execute(
+            sql.SQL("alter role {} connection limit {}").format(sql.Identifier(role), sql.Literal(limit))
+        )
+    row = connection.execute(
+        "select setconfig from pg_db_role_setting join pg_roles on setrole = pg_roles.oid "
+        "where setdatabase = 0 and rolname = %s",
+        (role,),
+    ).fetchone()
+    have = set(row[0]) if row and row[0] else set()
+    for name, value in wanted.items():
+        if f"{name}={value}" not in have:
+            connection.execute(
+                sql.SQL("alter role {} set {} = {}").format(
+                    sql.Identifier(role), sql.Identifier(name), sql.Literal(value)
                 )
+            )
+
+
+# -- logins of divisions -------------------------------------------------------------------------------------
+def ensure_login(settings: Settings, login: DivisionLogin, division: str) -> None:
+    """The login of a division (its code), with the password that is remembered or a new one; and that the policies
+    take it for that division. Idempotent.
+
+    Raises PostgresError where somebody else's role has that name, or CITYPERF_DATABASE_URL may not make it.
+    """
+    password = settings.change_secret(login, lambda known: known or _secrets.token_urlsafe(24))
+    role = sql.Identifier(login)
+    with _admin(settings, settings.warehouse_db) as connection, connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
+        found = connection.execute(
+            "select not rolsuper and pg_has_role(oid, 'division_reader', 'member') from pg_roles where rolname = %s",
+            (login,),
+        ).fetchone()
+        if found == (False,):
+            raise PostgresError(
+                f"expected no role {login!r} but a division's login, found one that is none; rename it"
+            )
+        try:
+            if found is None:
+                connection.execute(
+                    sql.SQL(
+                        "create role {} nosuperuser nocreatedb nocreaterole in role division_reader"
+                    ).format(role)
+                )
+            connection.execute(sql.SQL("alter role {} login password {}").format(role, sql.Literal(password)))
+        except psycopg.errors.InsufficientPrivilege as problem:
+            raise PostgresError(
+                f"CITYPERF_DATABASE_URL may not make role {login!r}: {str(problem).strip()}. Expected a user with "
+                "CREATEROLE, or a superuser."
+            ) from problem
+        _set_defaults(connection, login, DIVISION_READERS, READER_DEFAULTS)
+        connection.execute(
+            "insert into ops.division_login (role_name, division) values (%s, %s) on conflict (role_name) do nothing",
+            (login, division),
+        )
+
+
+def drop_login(settings: Settings, login: DivisionLogin) -> bool:
+    """Take a division's login away: its sessions end, role and password go. False if there was none. Killed anywhere,
+    it can be repeated."""
+    role = sql.Identifier(login)
+    with _admin(settings, settings.warehouse_db) as connection:
+        found = connection.execute(
+            "select not rolsuper and pg_has_role(oid, 'division_reader', 'member') from pg_roles where rolname = %s",
+            (login,),
+        ).fetchone()
+        if found == (True,):
+            connection.execute(sql.SQL("alter role {} nologin").format(role))
+            if connection.execute(
+                "select not rolsuper from pg_roles where rolname = current_user"
+            ).fetchone() == (True,):
+                _grant_membership(connection, login)
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", (login,)
+            )
+        settings.change_secret(login, lambda _: "")
+        with connection.transaction():
+            if found == (True,):
+                connection.execute(sql.SQL("drop role {}").format(role))
+            connection.execute("delete from ops.division_login where role_name = %s", (login,))
+    return found == (True,)
 
 
 def _create_database(connection: Connection, name: str, owner: str | None) -> None:
@@ -722,7 +804,7 @@ def _set_database_rights(settings: Settings, connection: Connection) -> None:
     for text in (
         "revoke all on database {w} from public",
         "revoke all on database {a} from public",
-        "grant connect on database {w} to loader, transformer, publisher, bi_reader",
+        "grant connect on database {w} to loader, transformer, publisher, bi_reader, division_reader",
         "grant temporary on database {w} to loader, transformer",
         "grant create on database {w} to transformer, publisher",
     ):

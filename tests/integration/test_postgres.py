@@ -18,7 +18,7 @@ import psutil
 import psycopg
 import pytest
 from cityperf import postgres
-from cityperf.config import ROLES, Role, Settings
+from cityperf.config import ROLES, DivisionLogin, Role, Settings
 from cityperf.db import connect
 from cityperf.postgres import PostgresError
 from psycopg import errors
@@ -424,6 +424,13 @@ def test_an_external_server_needs_no_superuser(
         for role in ROLES:
             database = client.airflow_db if role == "airflow" else None
             psycopg.connect(client.dsn(role, database)).close()
+        login = DivisionLogin(f"division_{profile}_tsd")
+        postgres.ensure_login(client, login, "TSD")
+        session = psycopg.connect(client.dsn(login), autocommit=True)
+        assert session.execute("select count(*) from division.held_row").fetchone() == (0,)
+        assert postgres.drop_login(client, login)
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("select 1")
         assert refused(client, "bi_reader", "select * from ops.night")
         assert not refused(client, "transformer", "create schema staging")
         assert not refused(client, "loader", "create table raw.delays as select 1 as n")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -95,12 +96,16 @@ def psql(role: Role, arguments: tuple[str, ...]) -> None:
     """Open psql on the warehouse; further arguments go to psql."""
     chosen = settings()
     program = _psql()
+    _must_be_up(chosen)
+    os.environ.pop("PGSERVICE", None)
+    os.execv(program, [str(program), *_as_psql(chosen, role), *arguments])  # noqa: S606  (psql takes this process's place)
+
+
+def _must_be_up(chosen: Settings) -> None:
     if not postgres.is_up(chosen):
         raise CityperfError(
             f"the database of profile {chosen.profile} does not run; start it with ./cityperf up"
         )
-    os.environ.pop("PGSERVICE", None)
-    os.execv(program, [str(program), *_as_psql(chosen, role), *arguments])  # noqa: S606  (psql takes this process's place)
 
 
 def _psql() -> Path:
@@ -124,10 +129,61 @@ def _as_psql(chosen: Settings, role: Role) -> list[str]:
 @click.command()
 @profile_option
 @click.option("--role", type=click.Choice(ROLES), default="bi_reader", show_default=True)
-def dsn(role: Role) -> None:
-    """Print the connection URL of a role, password included."""
+@click.option(
+    "--division", metavar="NAME", help="A login of this division: what is published, and its own rows."
+)
+@click.option(
+    "--revoke", is_flag=True, help="Take the division's login away; the next one has a new password."
+)
+@click.option(
+    "--divisions", "listing", is_flag=True, help="List the divisions, and which of them have a login."
+)
+@as_json
+def dsn(role: Role, division: str | None, revoke: bool, listing: bool, as_json: bool) -> None:
+    """Print the connection URL of a role or a division, password included."""
     chosen = settings()
-    click.echo(chosen.dsn(role, chosen.airflow_db if role == "airflow" else None))
+    if revoke and division is None:
+        raise click.UsageError("--revoke needs --division NAME")
+    if listing or division is not None:
+        _of_divisions(chosen, division, revoke=revoke, as_json=as_json)
+        return
+    url = chosen.dsn(role, chosen.airflow_db if role == "airflow" else None)
+    click.echo(json.dumps({"role": role, "dsn": url}, indent=1) if as_json else url)
+
+
+def _of_divisions(chosen: Settings, name: str | None, *, revoke: bool, as_json: bool) -> None:
+    from cityperf import divisions
+    from cityperf.sources import load_contracts
+
+    _must_be_up(chosen)
+    divisions.keep(chosen, load_contracts())
+    if name is None:
+        found = divisions.divisions(chosen)
+        if as_json:
+            click.echo(json.dumps([asdict(each) for each in found], indent=1))
+            return
+        for each in found:
+            click.echo(
+                f"{'login' if each.has_login else '-':<7}{len(each.data_sets):>4} data sets  {each.name}"
+            )
+        return
+    if revoke:
+        division, was = divisions.take_login(chosen, name)
+        if as_json:
+            click.echo(
+                json.dumps({"division": division.name, "role": division.login, "revoked": was}, indent=1)
+            )
+            return
+        said = "is taken away; its sessions were ended" if was else "was not there"
+        click.echo(f"the login {division.login} of {division.name} {said}")
+        return
+    division = divisions.give_login(chosen, name)
+    url = chosen.dsn(division.login)
+    if as_json:
+        said_of = {"division": division.name, "role": division.login, "dsn": url}
+        click.echo(json.dumps({**said_of, "data_sets": division.data_sets}, indent=1))
+        return
+    click.echo(url)
 
 
 # -- doctor --------------------------------------------------------------------------------------------------

@@ -148,10 +148,10 @@ def _rename(connection: Connection[Any], retired: int, source: str) -> None:
     )
     statements = (
         "alter schema {live} rename to {aside}",
-        "revoke usage on schema {aside} from bi_reader",
+        "revoke usage on schema {aside} from bi_reader, division_reader",
         "alter schema {source} rename to {live}",
         "revoke create on schema {live} from transformer",
-        "grant usage on schema {live} to bi_reader, transformer",
+        "grant usage on schema {live} to bi_reader, division_reader, transformer",
         *(new_candidate if source == NEXT else ()),
     )
     for place, statement in enumerate(statements):
