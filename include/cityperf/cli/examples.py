@@ -77,6 +77,8 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "retention": ("retention --dry-run",),
     "psql": ("psql", "psql -c 'select kpi_id, value from scorecard'"),
     "dsn": ("dsn", "dsn --role publisher"),
+    "superset check": ("superset check", "superset check --json"),
+    "superset serve": ("superset serve",),
     "schedule install": ("schedule install --print",),
     "completion": ("completion bash > ~/.local/share/bash-completion/completions/cityperf",),
     "test": ("test", "test tests/unit -k cli"),
