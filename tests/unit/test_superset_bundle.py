@@ -179,10 +179,3 @@ def test_dashboards_are_exposures_that_name_what_is_read_and_read_only_what_may_
         for column in meta["columns"]
     }
     assert frozenset().union(*reads.values()) <= may
-
-
-def test_the_lock_has_hashes_and_names_no_index() -> None:
-    text = superset.LOCK.read_text("utf-8")
-    packages = re.findall(r"^[a-z0-9._-]+==.*\n(?:    --hash=sha256:[0-9a-f]{64}.*\n)+", text, re.MULTILINE)
-    assert len(packages) == len(re.findall(r"^\S+==", text, re.MULTILINE)) > 100
-    assert "apache-superset==" in text and "://" not in text
