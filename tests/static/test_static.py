@@ -62,7 +62,7 @@ def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
     assert not found
 
 
-@pytest.mark.parametrize("name", ["requirements.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "include/superset/requirements.lock"])
 def test_every_locked_package_has_a_hash_and_no_address(name: str) -> None:
     lines = (ROOT / name).read_text().splitlines()
     packages = [n for n, line in enumerate(lines) if "==" in line and not line.startswith((" ", "#"))]

@@ -66,7 +66,12 @@ def lineage() -> Lineage:
                 "exposure.cityperf.values": {
                     "name": "values",
                     "depends_on": {"nodes": [f"{MODEL}kpi_value"]},
-                }
+                },
+                "exposure.cityperf.dashboard": {  # nothing leaves by it
+                    "name": "dashboard",
+                    "type": "dashboard",
+                    "depends_on": {"nodes": [f"{MODEL}kpi_value"]},
+                },
             },
         }
     )

@@ -83,6 +83,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "A psql session on the warehouse (as bi_reader unless told otherwise).",
     ),
     "dsn": ("cityperf.cli.stack:dsn", "The connection URL of a role, for BI tools."),
+    "superset": (
+        "cityperf.cli.superset:superset",
+        "Apache Superset with three dashboards: serve them, check them against the contracts.",
+    ),
     "completion": (
         "cityperf.cli.completion:completion",
         "What makes a shell complete commands and options: bash, zsh or fish.",

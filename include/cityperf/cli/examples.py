@@ -83,6 +83,8 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "dsn --division 'Technology Services' --revoke",
         "dsn --divisions --json",
     ),
+    "superset check": ("superset check", "superset check --json"),
+    "superset serve": ("superset serve",),
     "schedule install": ("schedule install --print",),
     "completion": ("completion bash > ~/.local/share/bash-completion/completions/cityperf",),
     "test": ("test", "test tests/unit -k cli"),

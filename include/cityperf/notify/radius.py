@@ -60,7 +60,11 @@ class Lineage:
 
     def __init__(self, manifest: Mapping[str, Any] | None) -> None:
         self._nodes: Mapping[str, Any] = manifest["nodes"] if manifest else {}
-        self._exposures: Mapping[str, Any] = manifest.get("exposures", {}) if manifest else {}
+        self._exposures: Mapping[str, Any] = {
+            uid: each
+            for uid, each in (manifest or {}).get("exposures", {}).items()
+            if each.get("type") != "dashboard"  # reads tables, which are told; nothing leaves by it
+        }
         self._known = manifest is not None
         self._children: dict[str, list[str]] = defaultdict(list)
         self._kpis: dict[str, list[Mapping[str, Any]]] = {}
