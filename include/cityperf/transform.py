@@ -39,8 +39,8 @@ DISCLOSURE: Final = frozenset({"disclosure", "disclosure_cell"})  # and so are t
 # meta of a model that keeps what it counted of the periods of a raw table, and counts those again that have another batch
 # (macros/periods.sql). What it kept is right as long as it is defined as it was: its fingerprint begins with that.
 PERIODS_OF: Final = "periods_of"
-# What stewards decided, and which files are held since the last delivery that was loaded: one that is refused every night
-# is news once.
+# What stewards decided, and which files are held since the last delivery that was loaded, or the last visit that found
+# nothing else at the source: one that is refused every night is news once.
 _IN_QUARANTINE: Final = """
 select nullif(concat_ws(
     ',',
@@ -51,7 +51,11 @@ select nullif(concat_ws(
             select q.dataset, q.name, q.state, min(q.night) filter (where l.night is null or q.night > l.night) as since
             from quarantine.files as q
             left join (
-                select dataset, max(night) as night from ops.batch where state = 'loaded' group by dataset
+                select dataset, max(night) as night from (
+                    select dataset, night from ops.batch where state = 'loaded'
+                    union all
+                    select dataset, night from ops.fetch where state = 'unchanged'
+                ) as good group by dataset
             ) as l on q.dataset = l.dataset
             group by q.dataset, q.name, q.state
         ) as files

@@ -60,15 +60,31 @@ held_rows as (
     group by dataset
 ),
 
+-- A visit that found nothing but what is loaded: what was refused before it stands at the source no more, and no newer
+-- figure is held. What a division handed in is taken out of its folder, so that an empty one says nothing.
+taken_back as (
+    select
+        visits.dataset,
+        max(visits.night) as night
+    from {{ source('ops', 'fetch') }} as visits
+    inner join datasets on visits.dataset = datasets.dataset
+    where visits.state = 'unchanged' and datasets.connector <> 'drop_folder'
+    group by visits.dataset
+),
+
 held_files as (
     select
         files.dataset,
         count(distinct files.name) as files_held,
         -- The first since the last good one: a file that is refused night after night is one piece of news.
-        min(files.night) filter (where loads.last_delivery_night is null or files.night > loads.last_delivery_night)
-            as held_night
+        min(files.night) filter (
+            where
+            (loads.last_delivery_night is null or files.night > loads.last_delivery_night)
+            and (taken_back.night is null or files.night > taken_back.night)
+        ) as held_night
     from {{ source('quarantine', 'files') }} as files
     left join loads on files.dataset = loads.dataset
+    left join taken_back on files.dataset = taken_back.dataset
     where files.state = 'held'
     group by files.dataset
 ),
