@@ -17,6 +17,7 @@ from cityperf import backup, divisions, postgres
 from cityperf.cli import main
 from cityperf.config import DivisionLogin, Settings
 from cityperf.db import connect
+from cityperf.night import open_night
 from cityperf.publish.rollback import rollback
 from cityperf.sources import Contract, load_contract
 from psycopg import errors, sql
@@ -491,6 +492,27 @@ def test_an_unknown_division_is_told_which_there_are(told: Any) -> None:
     assert status == 1
     assert "Corporate Strategy; Technology Services; Toronto Public Health; Toronto Water" in wrong
     assert told("--revoke")[0] == 2
+    assert told("--division", "Toronto Water", "--role", "admin")[0] == 2
+
+
+def test_each_night_brings_what_is_whose_to_the_contracts(
+    told: Any, clean_warehouse: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cityperf.portal.deliver_drops", lambda *_: [])
+    open_night(clean_warehouse, NIGHT)
+    with connect(clean_warehouse, "loader") as db:
+        found = db.execute(
+            "select dataset, division, file_key, is_withheld from ops.division_data order by 1, 3"
+        ).fetchall()
+    assert found == [
+        ("risk_register", "CST", "corporate-strategy", False),
+        ("risk_register", "TSD", "technology-services", False),
+        ("risk_register", "TW", "toronto-water", False),
+        ("risk_register", "TRN", "transportation-services", False),
+        ("tph_delays", "TPH", "", False),
+        ("tph_visits", "TPH", "", True),
+        ("tsd_delays", "TSD", "", False),
+    ]
 
 
 def test_a_division_that_no_contract_names_any_more_loses_its_login(
