@@ -8,6 +8,7 @@ Divisions go by the code of the reviewed list of divisions: a code survives a ne
 from __future__ import annotations
 
 import csv
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from cityperf.db import connect
 from cityperf.errors import CityperfError
 from cityperf.handin import division_key
 from cityperf.sources import DIVISIONS, Contract, is_private
+
+log = logging.getLogger(__name__)
 
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9]{0,15}")
 _OWN: Final = "select dataset, division, file_key, is_withheld from ops.division_data"
@@ -95,10 +98,16 @@ def keep(settings: Settings, contracts: Mapping[str, Contract]) -> list[Division
         lost = db.execute(
             "select role_name from ops.division_login where division not in (select division from ops.division_data)"
         ).fetchall()
-    logins = [DivisionLogin(name) for (name,) in lost]
-    for login in logins:
-        postgres.drop_login(settings, login)
-    return logins
+    gone = []
+    for (name,) in lost:
+        try:
+            postgres.drop_login(settings, DivisionLogin(name))
+            gone.append(DivisionLogin(name))
+        except (
+            postgres.PostgresError
+        ) as problem:  # its rows are closed to it already: no reason to stop a night
+            log.warning("%s is no division's login any more, and is tried again next time: %s", name, problem)
+    return gone
 
 
 def divisions(settings: Settings) -> list[Division]:
@@ -129,7 +138,7 @@ def named(settings: Settings, name: str) -> Division:
     for each in found:
         if each.code == code:
             return each
-    there = ", ".join(each.name for each in found) or "none yet: a night or ./cityperf dsn brings them in"
+    there = "; ".join(each.name for each in found) or "none: no contract names one"
     raise UnknownDivision(f"expected a division with data sets here, found {name!r}; there are {there}")
 
 

@@ -737,7 +737,7 @@ def ensure_login(settings: Settings, login: DivisionLogin, division: str) -> Non
 
 def drop_login(settings: Settings, login: DivisionLogin) -> bool:
     """Take a division's login away: its sessions end, role and password go. False if there was none. Killed anywhere,
-    it can be repeated."""
+    it can be repeated. Raises PostgresError where the role has rights in another database; it cannot log in then."""
     role = sql.Identifier(login)
     with _admin(settings, settings.warehouse_db) as connection:
         found = connection.execute(
@@ -754,10 +754,19 @@ def drop_login(settings: Settings, login: DivisionLogin) -> bool:
                 "select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", (login,)
             )
         settings.change_secret(login, lambda _: "")
-        with connection.transaction():
-            if found == (True,):
-                connection.execute(sql.SQL("drop role {}").format(role))
-            connection.execute("delete from ops.division_login where role_name = %s", (login,))
+        try:
+            with connection.transaction():
+                if found == (True,):
+                    connection.execute(
+                        sql.SQL("drop owned by {}").format(role)
+                    )  # rights that somebody gave it here
+                    connection.execute(sql.SQL("drop role {}").format(role))
+                connection.execute("delete from ops.division_login where role_name = %s", (login,))
+        except psycopg.errors.DependentObjectsStillExist as problem:
+            raise PostgresError(
+                f"role {login!r} cannot log in any more, but stays: {problem.diag.message_detail}. Run DROP OWNED BY "
+                "it in the databases named, then take the login away again."
+            ) from problem
     return found == (True,)
 
 

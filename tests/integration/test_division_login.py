@@ -17,6 +17,7 @@ from cityperf import backup, divisions, postgres
 from cityperf.cli import main
 from cityperf.config import DivisionLogin, Settings
 from cityperf.db import connect
+from cityperf.night import open_night
 from cityperf.publish.rollback import rollback
 from cityperf.sources import Contract, load_contract
 from psycopg import errors, sql
@@ -489,22 +490,52 @@ def test_asked_twice_the_address_is_the_same_and_revoked_it_opens_nothing(
 def test_an_unknown_division_is_told_which_there_are(told: Any) -> None:
     status, _, wrong = told("--division", 'Ministry"; drop role loader; --')
     assert status == 1
-    assert "Corporate Strategy, Technology Services, Toronto Public Health, Toronto Water" in wrong
+    assert "Corporate Strategy; Technology Services; Toronto Public Health; Toronto Water" in wrong
     assert told("--revoke")[0] == 2
+    assert told("--division", "Toronto Water", "--role", "admin")[0] == 2
+
+
+def test_each_night_brings_what_is_whose_to_the_contracts(
+    told: Any, clean_warehouse: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cityperf.portal.deliver_drops", lambda *_: [])
+    open_night(clean_warehouse, NIGHT)
+    with connect(clean_warehouse, "loader") as db:
+        found = db.execute(
+            "select dataset, division, file_key, is_withheld from ops.division_data order by 1, 3"
+        ).fetchall()
+    assert found == [
+        ("risk_register", "CST", "corporate-strategy", False),
+        ("risk_register", "TSD", "technology-services", False),
+        ("risk_register", "TW", "toronto-water", False),
+        ("risk_register", "TRN", "transportation-services", False),
+        ("tph_delays", "TPH", "", False),
+        ("tph_visits", "TPH", "", True),
+        ("tsd_delays", "TSD", "", False),
+    ]
 
 
 def test_a_division_that_no_contract_names_any_more_loses_its_login(
     told: Any, clean_warehouse: Settings
 ) -> None:
     _, url, _ = told("--division", "Toronto Public Health")
+    usage = sql.SQL("{} usage on schema public {} {}")
+    grant = usage.format(sql.SQL("grant"), sql.SQL("to"), sql.Identifier(TPH))
     fewer = {name: each for name, each in CONTRACTS.items() if not name.startswith("tph_")}
-    with psycopg.connect(url) as session:
+    airflow = clean_warehouse.dsn("admin", clean_warehouse.airflow_db)
+    with psycopg.connect(airflow, autocommit=True) as elsewhere, psycopg.connect(url) as session:
         assert session.execute("select count(*) from division.data_set").fetchone() == (2,)
-        assert divisions.keep(clean_warehouse, fewer) == [TPH]
+        elsewhere.execute(grant)  # somebody meant well, in a database that the drop cannot reach
+        assert divisions.keep(clean_warehouse, fewer) == []
         with pytest.raises(psycopg.OperationalError):
             session.execute("select 1")
-    assert divisions.keep(clean_warehouse, fewer) == []
-    with connect(clean_warehouse, "admin") as connection:
+        with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
+            psycopg.connect(url)
+        elsewhere.execute(usage.format(sql.SQL("revoke"), sql.SQL("from"), sql.Identifier(TPH)))
+    with connect(clean_warehouse, "admin", autocommit=True) as connection:
+        connection.execute(grant)  # here, the drop takes it back
+        assert divisions.keep(clean_warehouse, fewer) == [TPH]
+        assert divisions.keep(clean_warehouse, fewer) == []
         assert connection.execute("select count(*) from pg_roles where rolname = %s", (TPH,)).fetchone() == (
             0,
         )

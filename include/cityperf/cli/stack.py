@@ -144,6 +144,8 @@ def dsn(role: Role, division: str | None, revoke: bool, listing: bool, as_json: 
     chosen = settings()
     if revoke and division is None:
         raise click.UsageError("--revoke needs --division NAME")
+    if division is not None and role != "bi_reader":
+        raise click.UsageError(f"--division is a role of its own: leave --role {role} out")
     if listing or division is not None:
         _of_divisions(chosen, division, revoke=revoke, as_json=as_json)
         return
