@@ -76,17 +76,19 @@ def served(warehouse: Settings) -> Iterator[Served]:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     url, said = f"http://127.0.0.1:{port}", []
-    assert process.stdout is not None
-    for line in process.stdout:
-        said.append(line)
-    deadline = time.monotonic() + PATIENCE
-    while process.poll() is None and time.monotonic() < deadline and not answers(url):
-        time.sleep(0.2)
-    assert answers(url), ["".join(said), (warehouse.logs / "superset.log").read_text()[-3000:]]
-    yield Served(warehouse, process, url, "".join(said))
-    process.terminate()
-    process.wait(PATIENCE)
-    empty_warehouse(warehouse)
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+        deadline = time.monotonic() + PATIENCE
+        while process.poll() is None and time.monotonic() < deadline and not answers(url):
+            time.sleep(0.2)
+        assert answers(url), ["".join(said), (warehouse.logs / "superset.log").read_text()[-3000:]]
+        yield Served(warehouse, process, url, "".join(said))
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+        empty_warehouse(warehouse)
 
 
 def rows(ridership: str, before: str | None = None) -> dict[str, list[dict[str, Any]]]:
