@@ -6,6 +6,7 @@ contracts of the published tables and needs neither Superset nor a database.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -38,9 +39,7 @@ from cityperf.marked import read_yaml
 ROOM: Final = ROOT / "include" / "superset"
 BUNDLE: Final = ROOM / "bundle"
 LOCK: Final = ROOM / "requirements.lock"
-KEPT: Final = (
-    ROOT / ".cache" / "superset"
-)  # the environment is made of the lock alone: every profile may use it
+KEPT: Final = ROOT / ".cache" / "superset"  # made of the lock alone, so every profile may use it
 CONTRACTS: Final = ROOT / "dbt_project" / "models" / "publish"
 USER: Final = "admin"
 SCHEMA: Final = "publish"
@@ -66,8 +65,8 @@ Columns = Mapping[str, str]  # name → SQL type
 def serve(settings: Settings, port: int, tell: Tell) -> None:
     """Become Superset, on the loopback, until a signal ends it; does not return.
 
-    Raises CityperfError where the bundle breaks a contract, the database does not run, the port is taken, or the
-    environment cannot be made.
+    Raises CityperfError where the bundle breaks a contract, the database does not run, the profile's Superset runs
+    already, the port is taken, or the environment cannot be made.
     """
     if found := problems():
         raise CityperfError("\n".join([*map(str, found), "nothing was imported; mend these first"]))
@@ -79,6 +78,7 @@ def serve(settings: Settings, port: int, tell: Tell) -> None:
         raise CityperfError(
             f"expected port {port} to be free, found somebody there; take another with --port"
         )
+    _keep_alone(settings)
     python = environment(tell)
     log = settings.logs / "superset.log"
     prepare(settings, python, log)
@@ -92,6 +92,21 @@ def serve(settings: Settings, port: int, tell: Tell) -> None:
     command += ["--worker-class", "gthread", "--threads", str(THREADS)]
     command += ["--timeout", "90", "--no-control-socket", "superset.app:create_app()"]
     os.execve(python, command, _environ(settings, _metadata(settings)))  # noqa: S606  (takes this process's place)
+
+
+def _keep_alone(settings: Settings) -> None:
+    """One Superset a profile: a lock that goes over to the server, and goes with it. A file in use is not exchanged."""
+    path = _metadata(settings).with_suffix(".lock")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise CityperfError(
+            f"expected no Superset of profile {settings.profile} to run, found one; stop it first"
+        ) from None
+    os.set_inheritable(lock, True)
 
 
 def password(settings: Settings) -> str:
@@ -167,25 +182,27 @@ def prepare(settings: Settings, python: Path, log: Path) -> None:
     that people made in Superset stay. Raises CityperfError with the log's last lines.
     """
     metadata = _metadata(settings)
-    metadata.parent.mkdir(parents=True, exist_ok=True)
+    metadata.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     mark, version = metadata.with_suffix(".version"), _of_lock()
-    with FileLock(metadata.with_suffix(".lock")):
-        partial = metadata.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        known = metadata.exists() and mark.exists() and mark.read_text() == version
-        if metadata.exists():
-            with closing(sqlite3.connect(metadata)) as old, closing(sqlite3.connect(partial)) as new:
-                old.backup(new)  # a whole state, though another Superset may be writing
-        command = [str(python), str(ROOM / "prepare.py"), str(BUNDLE), *([] if known else ["--migrate"])]
-        with log.open("wb") as handle:
-            done = subprocess.run(command, env=_environ(settings, partial), stdout=handle, stderr=handle)
-        if done.returncode:
-            raise CityperfError(
-                f"expected Superset to take the bundle, it said:\n{stack.tail(log)}\n(all of it: {log})"
-            )
-        partial.replace(metadata)
-        mark.write_text(version)
+    migrated = metadata.exists() and mark.exists() and mark.read_text() == version
+    following = metadata.parent / "next"  # a folder, for SQLite's journal beside the file
+    shutil.rmtree(following, ignore_errors=True)
+    following.mkdir()
+    partial = following / metadata.name
+    if metadata.exists():
+        with closing(sqlite3.connect(metadata)) as old, closing(sqlite3.connect(partial)) as new:
+            old.backup(new)
+    command = [str(python), str(ROOM / "prepare.py"), str(BUNDLE), *([] if migrated else ["--migrate"])]
+    with log.open("wb") as handle:
+        done = subprocess.run(command, env=_environ(settings, partial), stdout=handle, stderr=handle)
+    if done.returncode:
+        raise CityperfError(
+            f"expected Superset to take the bundle, it said:\n{stack.tail(log)}\n(all of it: {log})"
+        )
+    partial.replace(metadata)
+    mark.write_text(version)
+    shutil.rmtree(following)
 
 
 def _of_lock() -> str:
@@ -202,7 +219,6 @@ def _environ(settings: Settings, metadata: Path) -> dict[str, str]:
     return {name: value for name, value in ours.items() if name not in ("PYTHONPATH", stack.MARK)} | {
         "SUPERSET_CONFIG_PATH": str(ROOM / "superset_config.py"),
         "SUPERSET_HOME": str(metadata.parent),
-        "FLASK_APP": "superset",
         "CITYPERF_SUPERSET_KEY": settings.change_secret(
             "superset", lambda before: before or token_urlsafe(42)
         ),
@@ -375,12 +391,12 @@ def _of_chart(file: str, chart: Mapping[str, Any], datasets: Mapping[str, Datase
     params = chart["params"]
     named = [(key, each) for key in _COLUMNS for each in _listed(params.get(key))]
     named += [("order_by_cols", read_yaml(each)[0]) for each in params.get("order_by_cols") or ()]
-    named += [("adhoc_filters", each["subject"]) for each in params.get("adhoc_filters") or ()]
+    named += [("adhoc_filters", each.get("subject", each)) for each in params.get("adhoc_filters") or ()]
     for place, name in named:
-        if name not in dataset.columns:
+        if not isinstance(name, str) or name not in dataset.columns:
             yield Problem(file, place, f"{dataset.file} has no column {name}")
     for place, name in [(key, each) for key in _METRICS for each in _listed(params.get(key))]:
-        if name not in dataset.metrics:
+        if not isinstance(name, str) or name not in dataset.metrics:
             yield Problem(file, place, f"{dataset.file} has no metric {name}")
 
 

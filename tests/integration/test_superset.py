@@ -22,6 +22,7 @@ import requests
 import yaml
 from cityperf import postgres, superset
 from cityperf.config import ROOT, Settings
+from cityperf.errors import CityperfError
 from cityperf.site.browser import resize
 
 from tests.browser.pages import chromium, shoot
@@ -75,17 +76,19 @@ def served(warehouse: Settings) -> Iterator[Served]:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     url, said = f"http://127.0.0.1:{port}", []
-    assert process.stdout is not None
-    for line in process.stdout:
-        said.append(line)
-    deadline = time.monotonic() + PATIENCE
-    while process.poll() is None and time.monotonic() < deadline and not answers(url):
-        time.sleep(0.2)
-    assert answers(url), ["".join(said), (warehouse.logs / "superset.log").read_text()[-3000:]]
-    yield Served(warehouse, process, url, "".join(said))
-    process.kill()
-    process.wait()
-    empty_warehouse(warehouse)
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+        deadline = time.monotonic() + PATIENCE
+        while process.poll() is None and time.monotonic() < deadline and not answers(url):
+            time.sleep(0.2)
+        assert answers(url), ["".join(said), (warehouse.logs / "superset.log").read_text()[-3000:]]
+        yield Served(warehouse, process, url, "".join(said))
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+        empty_warehouse(warehouse)
 
 
 def rows(ridership: str, before: str | None = None) -> dict[str, list[dict[str, Any]]]:
@@ -254,20 +257,33 @@ def test_sql_lab_reads_and_cannot_write(page: Any) -> None:
     assert "permission denied for schema ops" in inside["said"]["errors"][0]["message"]
 
 
+def test_it_is_alone_listens_on_the_loopback_only_and_stops_on_ctrl_c(served: Served) -> None:
+    with pytest.raises(CityperfError, match="no Superset of profile sample to run, found one"):
+        superset.serve(served.settings, postgres.free_port(set()), pytest.fail)
+    parts = [psutil.Process(served.process.pid), *psutil.Process(served.process.pid).children()]
+    listening = {
+        each.laddr.ip
+        for part in parts
+        for each in part.net_connections()
+        if each.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+    served.process.send_signal(signal.SIGINT)
+    served.process.wait(timeout=PATIENCE)
+    assert not answers(served.url)
+
+
 def test_another_start_takes_the_bundle_as_it_lies_and_leaves_peoples_work(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metadata = served.settings.base / "superset" / "metadata.db"
 
-    def known() -> dict[str, int]:
+    def known(what: str, table: str) -> set[Any]:
         with sqlite3.connect(metadata) as connection:
-            return {
-                table: connection.execute(f"select count(*) from {table}").fetchone()[0]
-                for table in ("dashboards", "slices", "tables", "dbs", "ab_user")
-            }
+            return {value for (value,) in connection.execute(f"select {what} from {table}").fetchall()}
 
-    before = known()
-    assert (before["dashboards"], before["dbs"], before["ab_user"]) == (3, 1, 1)
+    charts = known("slice_name", "slices")
+    assert known("slug", "dashboards") == set(SHOWN) and len(charts) == 21
     with sqlite3.connect(metadata) as connection:
         connection.execute(
             "insert into dashboards (dashboard_title, uuid, is_managed_externally, published, created_on, changed_on) "
@@ -280,18 +296,11 @@ def test_another_start_takes_the_bundle_as_it_lies_and_leaves_peoples_work(
     monkeypatch.setattr(superset, "BUNDLE", fewer)
     python = superset.environment(pytest.fail)  # it is there already
     superset.prepare(served.settings, python, tmp_path / "log")
-    assert known() == before  # one left the bundle, one is somebody's own
-
-
-def test_it_listens_on_the_loopback_only_and_stops_on_ctrl_c(served: Served) -> None:
-    parts = [psutil.Process(served.process.pid), *psutil.Process(served.process.pid).children()]
-    listening = {
-        each.laddr.ip
-        for part in parts
-        for each in part.net_connections()
-        if each.status == psutil.CONN_LISTEN
+    assert known("dashboard_title", "dashboards") == {
+        "City scorecard",
+        "One KPI over time and by area",
+        "Mine",
     }
-    assert listening == {"127.0.0.1"}
-    served.process.send_signal(signal.SIGINT)
-    served.process.wait(timeout=PATIENCE)
-    assert not answers(served.url)
+    assert known("slice_name", "slices") == charts
+    for table in ("dbs", "ab_user"):
+        assert len(known("id", table)) == 1
