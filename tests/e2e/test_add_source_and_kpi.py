@@ -68,7 +68,7 @@ def copy(released: Released, tmp_path: Path) -> Iterator[Home]:
     tree = tmp_path / "project"
     shutil.copytree(
         ROOT, tree,
-        ignore=shutil.ignore_patterns(".git", ".venv", ".cityperf", "__pycache__", "target", ".mypy_cache", ".ruff_cache"),
+        ignore=shutil.ignore_patterns(".git", ".venv", ".cache", ".cityperf", "__pycache__", "target", ".*_cache"),
     )  # fmt: skip
     released.home.cityperf("down", timeout=120)
     env = released.home.env | {"CITYPERF_SOURCES": f"{CORE},potholes"}
