@@ -85,8 +85,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Unit tests get no network at all: one that needs a server belongs in tests/integration."""
+    """Unit tests get no network at all: one that needs a server belongs in tests/integration. And side by side, the
+    longest chain of files goes first: it decides when all is over.
+    """
     import pytest_socket
+
+    if os.environ.get("PYTEST_XDIST_WORKER") and TOGETHER.get(item.path.name) != "nights" and os.nice(0) == 0:
+        os.nice(5)
 
     if "unit" in item.path.relative_to(ROOT / "tests").parts[:1]:
         pytest_socket.disable_socket(allow_unix_socket=True)  # asyncio's own wake-up pipe is a Unix socket
