@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
 import uvicorn
-from cityperf import landing, load
+from cityperf import landing, load, postgres
 from cityperf.config import Settings
 from cityperf.db import connect
 from cityperf.errors import FileQuarantined
@@ -158,6 +160,34 @@ def feeds(settings: Settings, datasets: Sequence[str], scale: float = SCALE) -> 
     finally:
         server.should_exit = True
         thread.join(timeout=10)
+
+
+def nights_asked(told: str, every: int) -> argparse.ArgumentParser:
+    """A bench's arguments with those that say which nights are simulated; see `nights_of`."""
+    parser = argparse.ArgumentParser(description=told, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--years", type=float, default=5)
+    parser.add_argument(
+        "--every", type=int, default=every, help="nights from one that is looked at to the next"
+    )
+    parser.add_argument("--since", type=date.fromisoformat, default=date(2021, 11, 8))
+    return parser
+
+
+def nights_of(asked: argparse.Namespace) -> list[date]:
+    return [asked.since + timedelta(days=n) for n in range(0, int(365.25 * asked.years) + 1, asked.every)]
+
+
+@contextmanager
+def own_warehouse() -> Iterator[Settings]:
+    """An empty warehouse of the sample's on a server of its own, gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="cityperf-bench-") as folder:
+        Path(folder).chmod(0o755)
+        settings = Settings(profile="sample", home=Path(folder))
+        postgres.start(settings)
+        try:
+            yield settings
+        finally:
+            postgres.stop(settings)
 
 
 @dataclass

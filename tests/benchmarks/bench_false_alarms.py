@@ -11,11 +11,8 @@ are listed in TRUE_CHANGES and counted apart.
 
 from __future__ import annotations
 
-import argparse
 import sys
-import tempfile
 import time
-from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -54,33 +51,15 @@ def is_true(alarm: str) -> bool:
 
 
 def main() -> None:
-    from cityperf import postgres
-    from cityperf.config import Settings
+    from tests.feeds import feeds, nights_asked, nights_of, own_warehouse, simulate
 
-    from tests.feeds import feeds, simulate
-
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--years", type=float, default=5)
-    parser.add_argument("--every", type=int, default=1, help="nights from one visit to the next")
-    parser.add_argument("--since", type=date.fromisoformat, default=date(2021, 11, 8))
+    parser = nights_asked(__doc__, every=1)
     parser.add_argument("--datasets", default=",".join(DATASETS))
-    options = parser.parse_args()
-    datasets = options.datasets.split(",")
-    nights = [
-        options.since + timedelta(days=n) for n in range(0, int(365.25 * options.years) + 1, options.every)
-    ]
+    asked = parser.parse_args()
+    datasets, nights = asked.datasets.split(","), nights_of(asked)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="cityperf-bench-") as folder:
-        Path(folder).chmod(0o755)
-        settings = Settings(profile="sample", home=Path(folder))
-        postgres.start(settings)
-        try:
-            with feeds(settings, datasets) as running:
-                seen = simulate(running, datasets, nights, partial(print, flush=True))
-        finally:
-            postgres.stop(settings)
+    with own_warehouse() as settings, feeds(settings, datasets) as running:
+        seen = simulate(running, datasets, nights, partial(print, flush=True))
     false = [each for each in seen.alarms if not is_true(each)]
     print(*(f"FALSE ALARM {each}" for each in false), sep="\n")
     print(
