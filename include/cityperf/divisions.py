@@ -103,9 +103,8 @@ def keep(settings: Settings, contracts: Mapping[str, Contract]) -> list[Division
         try:
             postgres.drop_login(settings, DivisionLogin(name))
             gone.append(DivisionLogin(name))
-        except (
-            postgres.PostgresError
-        ) as problem:  # its rows are closed to it already: no reason to stop a night
+        except postgres.PostgresError as problem:
+            # Its rows are closed to it already: no reason to stop a night.
             log.warning("%s is no division's login any more, and is tried again next time: %s", name, problem)
     return gone
 

@@ -1,13 +1,14 @@
 """What Superset is told. What differs from profile to profile comes from the environment: see cityperf.superset."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import URL, make_url
 
 SECRET_KEY = os.environ["CITYPERF_SUPERSET_KEY"]
 SQLALCHEMY_DATABASE_URI = f"sqlite:///{os.environ['CITYPERF_SUPERSET_METADATA']}"
-DATA_DIR = os.path.dirname(os.environ["CITYPERF_SUPERSET_METADATA"])  # noqa: PTH120
+DATA_DIR = str(Path(os.environ["CITYPERF_SUPERSET_METADATA"]).parent)
 WAREHOUSE = make_url(os.environ["CITYPERF_SUPERSET_WAREHOUSE"]).set(drivername="postgresql+psycopg2")
 
 APP_NAME = "City Performance Warehouse"

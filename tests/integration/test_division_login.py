@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from cityperf import backup, divisions, postgres
 from cityperf.cli import main
-from cityperf.config import DivisionLogin, Settings
+from cityperf.config import DivisionLogin, Role, Settings
 from cityperf.db import connect
 from cityperf.night import open_night
 from cityperf.publish.rollback import rollback
@@ -198,8 +198,9 @@ def test_the_warehouse_sees_all_rows_as_before(two: Settings) -> None:
         "quarantine.files",
     ):
         counted = set()
-        for role in ("admin", "loader", "transformer", "publisher"):
-            with connect(two, role) as connection:  # type: ignore[arg-type]
+        roles: tuple[Role, ...] = ("admin", "loader", "transformer", "publisher")
+        for role in roles:
+            with connect(two, role) as connection:
                 counted.add(connection.execute(f"select count(*) from {table}".encode()).fetchone())
         assert len(counted) == 1 and counted != {(0,)}, table
 
