@@ -92,8 +92,16 @@ def test_the_spring_peaks_of_2_35_are_no_jump_and_a_shifted_decimal_in_one_is(
     assert "the delivery of 2019-05-01" in jump.message
 
 
+def _judged(settings: Settings, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Checks of kpi_value on a candidate with these figures."""
+    write_manifest(settings)
+    build_candidate(settings, publish.open_candidate(settings, NIGHT), change={"kpi_value": rows})
+    return {
+        each.check: each for each in check_publish(settings, NIGHT).results if each.subject == "kpi_value"
+    }
+
+
 def test_a_jump_in_tonights_figures_warns_and_many_at_once_block(clean_warehouse: Settings) -> None:
-    write_manifest(clean_warehouse)
     was = date(2024, 3, 1)
 
     def history(area: int, last: float) -> list[dict[str, Any]]:
@@ -107,11 +115,8 @@ def test_a_jump_in_tonights_figures_warns_and_many_at_once_block(clean_warehouse
         ]  # fmt: skip
 
     def gate(factors: list[float]) -> dict[str, Any]:
-        number = publish.open_candidate(clean_warehouse, NIGHT)
         rows = [row for area, factor in enumerate(factors) for row in history(area, factor)]
-        build_candidate(clean_warehouse, number, change={"kpi_value": rows})
-        results = check_publish(clean_warehouse, NIGHT).results
-        return {each.check: each for each in results if each.subject == "kpi_value"}
+        return _judged(clean_warehouse, rows)
 
     one = gate([10.0, *[1.02] * 9])
     assert one["no_jump"].status == "warn"
@@ -127,7 +132,6 @@ def test_a_share_of_few_cases_may_move_by_chance_and_one_of_many_may_not(
     clean_warehouse: Settings, cases: int, expected: str
 ) -> None:
     """Six of thirteen cases, restated as one: four standard errors cover it. Of a hundred times as many they do not."""
-    write_manifest(clean_warehouse)
     months = [date(2019 + n // 12, n % 12 + 1, 1) for n in range(61)]
 
     def share(month: date, of_thirteen: int, vintage: date, *, latest: bool = True) -> dict[str, Any]:
@@ -138,10 +142,7 @@ def test_a_share_of_few_cases_may_move_by_chance_and_one_of_many_may_not(
     was = date(2024, 3, 1)
     rows = [share(month, 1 + n % 2, was) for n, month in enumerate(months[:-1])]
     rows += [share(months[-1], 6, was, latest=False), share(months[-1], 1, NIGHT)]
-    build_candidate(
-        clean_warehouse, publish.open_candidate(clean_warehouse, NIGHT), change={"kpi_value": rows}
-    )
-    (found,) = [each for each in check_publish(clean_warehouse, NIGHT).results if each.check == "no_jump"]
+    found = _judged(clean_warehouse, rows)["no_jump"]
     assert found.status == expected, found.message
 
 
@@ -149,7 +150,6 @@ def test_a_share_of_few_cases_may_move_by_chance_and_one_of_many_may_not(
 def test_a_rate_of_rare_events_may_be_none_in_a_year_and_one_of_many_may_not(
     clean_warehouse: Settings, cases: int, expected: str
 ) -> None:
-    write_manifest(clean_warehouse)
     years = [date(2010 + n, 1, 1) for n in range(12)]
 
     def rate(year: date, found: int, vintage: date) -> dict[str, Any]:
@@ -159,8 +159,66 @@ def test_a_rate_of_rare_events_may_be_none_in_a_year_and_one_of_many_may_not(
 
     rows = [rate(year, cases + n % 3, date(2022, 2, 7)) for n, year in enumerate(years[:-1])]
     rows.append(rate(years[-1], 0, NIGHT))
-    build_candidate(
-        clean_warehouse, publish.open_candidate(clean_warehouse, NIGHT), change={"kpi_value": rows}
-    )
-    (found,) = [each for each in check_publish(clean_warehouse, NIGHT).results if each.check == "no_jump"]
+    found = _judged(clean_warehouse, rows)["no_jump"]
+    assert found.status == expected, found.message
+
+
+@pytest.mark.parametrize(
+    ("newest", "once_more", "expected"),
+    [(300, 150, "pass"), (900, 150, "warn"), (300, 10, "warn")],
+    ids=["ripens as ever", "far more than ever at first", "falls further than ever"],
+)
+def test_a_share_that_ripens_is_held_against_shares_of_its_age(
+    clean_warehouse: Settings, newest: int, once_more: int, expected: str
+) -> None:
+    """Of a month's 1,000 cases about 300 are open when they are first told of, 60 a year later, in every month alike."""
+    months = [date(2019 + n // 12, n % 12 + 1, 1) for n in range(62)]
+    bulk, last = date(2023, 10, 8), date(2024, 3, 1)
+
+    def share(month: date, still_open: int, vintage: date, *, latest: bool = True) -> dict[str, Any]:
+        return value("CS-311-02", month, str(still_open / 1000), vintage, numerator=str(still_open), denominator="1000",
+                     is_latest=latest)  # fmt: skip
+
+    rows = [share(month, 60 + n % 5, bulk) for n, month in enumerate(months[:-5])]
+    for n, month in enumerate(months[-5:-2]):
+        rows += [share(month, 290 + 10 * n, bulk, latest=False), share(month, 60 + n, last)]
+    rows += [share(months[-2], 310, last, latest=False), share(months[-2], once_more, NIGHT)]
+    rows.append(share(months[-1], newest, NIGHT))
+    found = _judged(clean_warehouse, rows)["no_jump"]
+    assert found.status == expected, found.message
+
+
+@pytest.mark.parametrize(("cases", "expected"), [(9, "pass"), (900, "warn")])
+def test_an_area_of_few_cases_may_have_none_in_a_period_and_one_of_many_may_not(
+    clean_warehouse: Settings, cases: int, expected: str
+) -> None:
+    months = [date(2023 + n // 12, n % 12 + 1, 1) for n in range(15)]
+    rows = [
+        value("2.05", month, str(cases + area), NIGHT if month == months[-1] else date(2024, 3, 1),
+              geography_type="ward", geography_code=f"{area:02d}", numerator=str(cases + area), is_latest=True)
+        for month in months
+        for area in range(1, 6)
+        if (month, area) != (months[-1], 3)
+    ]  # fmt: skip
+    found = _judged(clean_warehouse, rows)["areas_complete"]
+    assert found.status == expected, found.message
+
+
+@pytest.mark.parametrize(("others_move", "expected"), [(0.3, "pass"), (0.01, "warn")])
+def test_an_area_that_never_moved_may_move_as_the_others_do(
+    clean_warehouse: Settings, others_move: float, expected: str
+) -> None:
+    """Few changes of one area may all be small by chance; those of the same figure in other areas say what is usual."""
+    years = [date(2012 + n, 1, 1) for n in range(12)]
+
+    def series(area: int, move: float, last: float) -> list[dict[str, Any]]:
+        figures = [1000 * (1 + move * (n % 3 - 1) * (1 + n % 2)) for n in range(len(years) - 1)] + [last]
+        return [
+            value("2.05", year, str(figure), NIGHT if year == years[-1] else date(2024, 2, 1), period_grain="year",
+                  geography_type="ward", geography_code=f"{area:02d}", is_latest=True)
+            for year, figure in zip(years, figures, strict=True)
+        ]  # fmt: skip
+
+    rows = [row for area in range(2, 12) for row in series(area, others_move, 1000)]
+    found = _judged(clean_warehouse, rows + series(1, 0.01, 1900))["no_jump"]
     assert found.status == expected, found.message

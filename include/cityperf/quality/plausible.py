@@ -9,6 +9,9 @@ change is the median of the series' changes from season to like season, its spre
 it (Rousseeuw and Croux 1993; 1.4826 makes it a standard deviation where changes are normal). A figure is only called a
 jump when its change is far outside that spread *and* the figure lies outside all that the season ever was: a yearly
 peak, or a way back to normal, is neither. Nor is what a share or a rate of a few cases may do by chance: see CHANCES.
+The spread of few changes is itself a matter of chance, so it counts as at least the usual one of the series' family, the
+same figure of other areas. And a figure that ripens, such as the share of a month's cases that are still open, is held
+against what earlier periods' figures were when they were first told, and a later one against how they ripened.
 """
 
 # ruff: noqa: S608 - SQL is made of names from reviewed contracts and of numbers above
@@ -31,6 +34,7 @@ FLOOR: Final = 0.05  # least spread: 5 % of a figure, or of the span that a seri
 CHANCES: Final = (
     4  # standard errors of a ratio of few cases, within which its change says nothing: thousands are judged
 )
+RIPENED: Final = 3  # periods of a series that moved as much before a series counts as one that ripens
 MARGIN: Final = 0.25  # beyond the season's own extremes, on the same scales
 OTHER_UNIT: Final = 8  # times the middle was: not the same unit any more
 _NUMBER: Final = r"'^\s*[-+(]?\s*-?[$]?\s*[0-9,]*[.]?[0-9]+\s*[%)]?\s*$'"
@@ -267,8 +271,8 @@ def periods_query(before: Before, stood: list[str]) -> str:
 
 
 def points_of(contract: Contract, series: Series, before: Before) -> str:
-    """CTE `points` (series, season, place, now, was, chance) of a batch `t` and the delivery before it: its figures are
-    no ratios of known cases, so chance is null."""
+    """CTE `points` (see jumps_query) of a batch `t` and the delivery before it: its figures are no ratios of known cases, so
+    chance is null; a series is its own family; and of earlier deliveries nothing is asked, so first is null."""
     of = " || ' ' || ".join(f"coalesce(\"{name}\", '')" for name in series.of)
     place = " || ' ' || ".join(f"lpad(left(\"{name}\", 10), 10, '0')" for name in series.at)
     season = "''"
@@ -285,16 +289,18 @@ def points_of(contract: Contract, series: Series, before: Before) -> str:
     shape = f"select {of} as series, max({season}) as season, {place} as place, max({value}) as v"
     return (
         f", points as (select series, place, coalesce(now_.season, was_.season) as season, now_.v as now, was_.v as was, "
-        f"null::float8 as chance from ({shape} from t group by 1, 3) as now_ full join "
-        f"({shape} from ({before.rows}) as b group by 1, 3) as was_ using (series, place))"
+        "null::float8 as chance, series as family, null::float8 as first "
+        f"from ({shape} from t group by 1, 3) as now_ "
+        f"full join ({shape} from ({before.rows}) as b group by 1, 3) as was_ using (series, place))"
     )
 
 
 def jumps_query(points: str) -> str:
     """Rows (series, place, now, was, usual, least, most) of points that are new or restated beyond what is plausible.
 
-    `points`: SQL of the CTE `points` (series, season, place, now, was, chance): `was` is what stood, null for a new
-    point; `chance` the standard error of a ratio of counted cases, null for other figures.
+    `points`: SQL of the CTE `points` (series, season, place, now, was, chance, family, first): `was` is what stood, null
+    for a new point; `chance` the standard error of a ratio of counted cases, null for other figures; `family` names series
+    of one kind; `first` is what was told of the point at first, null where nobody knows.
     """
     return (
         points
@@ -326,7 +332,8 @@ def _judged_points() -> str:
     return f""", scaled as (
             select *, case when not positive then coalesce(was, now)
                 when coalesce(was, now) > 0 then ln(coalesce(was, now)) end as level,
-                case when not positive then now when now > 0 then ln(now) end as level_now
+                case when not positive then now when now > 0 then ln(now) end as level_now,
+                case when not positive then first when first > 0 then ln(first) end as level_first
             from (select *, coalesce(min(was) over (partition by series) > 0, false) as positive
                 from points where coalesce(was, now) is not null) as p
         ),
@@ -338,11 +345,26 @@ def _judged_points() -> str:
                 max(was) - min(was) as span
             from stepped where was is not null group by 1
         ),
-        spreads as (
-            select series, middle, steps, span, greatest(
+        alone as (
+            select series, family, positive, middle, steps, case when positive then 1 else span end as scale, greatest(
                 1.4826 * percentile_cont(0.5) within group (order by abs(step - middle)),
-                {FLOOR} * case when bool_and(positive) then 1 else span end) as spread
-            from stepped natural join centres where was is not null and step is not null group by 1, 2, 3, 4
+                {FLOOR} * case when positive then 1 else span end) as spread
+            from stepped natural join centres where was is not null and step is not null group by 1, 2, 3, 4, 5, span
+        ),
+        families as (
+            select family, positive, percentile_cont(0.5) within group (order by spread) as usual_spread
+            from alone group by 1, 2
+        ),
+        spreads as (
+            select series, middle, steps, greatest(spread, usual_spread) as spread,
+                greatest(2 * greatest(spread, usual_spread), {MARGIN} * scale) as margin
+            from alone natural join families
+        ),
+        ripened as (
+            select series, min(first) as first_low, max(first) as first_high,
+                least(min(level - level_first), 0) as fell, greatest(max(level - level_first), 0) as rose
+            from stepped natural join spreads where was is not null and abs(level - level_first) > margin
+            group by 1 having count(*) >= {RIPENED}
         ),
         seasons as (
             select series, season, min(level) as low, max(level) as high, min(was) as lowest, max(was) as highest,
@@ -350,15 +372,17 @@ def _judged_points() -> str:
             from stepped where was is not null group by 1, 2
         ),
         judged as (
-            select *, case when was is null then abs(step - middle) else abs(level_now - level) end as far,
-                greatest(2 * spread, {MARGIN} * case when positive then 1 else span end) as margin
-            from stepped natural join spreads natural join seasons
+            select *, case when was is null then abs(step - middle) else abs(level_now - level) end as far
+            from stepped natural join spreads natural join seasons left join ripened using (series)
             where now is not null and (was is null or now <> was) and steps >= {STEPS} and years >= 2
         ),
         verdicts as (
             select *, case
                 when now between coalesce(was, lowest) - {CHANCES} * chance and coalesce(was, highest) + {CHANCES} * chance
                     then false
+                when was is null and now between first_low - {CHANCES} * coalesce(chance, 0)
+                    and first_high + {CHANCES} * coalesce(chance, 0) then false
+                when was is not null and level_now - level between fell and rose then false
                 when positive and now <= 0 then true
                 when was is null then far > {SIGMAS} * spread and (level > high + margin or level < low - margin)
                 else far > greatest(margin, 4 * spread) end as is_jump
