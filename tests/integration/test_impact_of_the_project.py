@@ -7,9 +7,18 @@ from dataclasses import replace
 
 import pytest
 from cityperf.config import ROOT
-from cityperf.impact import Graph, Impact, Read, compare, depends_on, graph_of, keep_shapes, shapes_kept
+from cityperf.impact import (
+    Graph,
+    Impact,
+    Read,
+    compare,
+    depends_on,
+    graph_of,
+    keep_shapes,
+    readers,
+    shapes_kept,
+)
 from cityperf.impact.project import PROJECT, Project, working_tree
-from cityperf.impact.readers import pages_by_column, read_by_site
 
 Edit = Callable[[str, str, str], Impact]
 
@@ -29,7 +38,7 @@ def graph(project: Project) -> Graph:
 
 @pytest.fixture(scope="module")
 def read_by() -> dict[Read, tuple[str, ...]]:
-    return pages_by_column(read_by_site())
+    return readers.read_by()
 
 
 @pytest.fixture
@@ -86,6 +95,13 @@ def test_a_marts_column_reaches_its_published_table_export_and_pages(
     ]
     assert set(found.pages) == {"overview", "register"}
     assert found.kpis == ()
+
+
+def test_a_published_column_reaches_the_dashboards_that_show_it(
+    graph: Graph, read_by: dict[Read, tuple[str, ...]]
+) -> None:
+    found = depends_on(graph, "quality_grade.grade", read_by)
+    assert [each for each in found.pages if each.startswith("Superset")] == ["Superset: data-trust"]
 
 
 def test_a_staged_column_reaches_the_kpis_that_are_made_of_it_and_no_other(

@@ -29,14 +29,13 @@ def impact(against: str | None, column: str | None, as_json: bool) -> None:
     The other side is the commit that the release was built from. Edits that were not committed when it was built are not
     known. Nothing is run, and only the release's number is asked of PostgreSQL.
     """
-    from cityperf.impact import compare, depends_on, graph_of, keep_shapes, shapes_kept
+    from cityperf.impact import compare, depends_on, graph_of, keep_shapes, readers, shapes_kept
     from cityperf.impact.project import both, working_tree
-    from cityperf.impact.readers import pages_by_column, read_by_site
 
     if column and against:
         raise click.UsageError("--column asks about the project as it stands; leave --against out")
     chosen = settings()
-    kept, read_by = shapes_kept(), pages_by_column(read_by_site())
+    kept, read_by = shapes_kept(), readers.read_by()
     if column:
         graph = graph_of(working_tree(chosen.profile), kept)
         keep_shapes(kept, [graph])
@@ -98,7 +97,7 @@ def _told(found: Impact, *, changes: bool) -> Iterable[str]:
     yield f"\nKPIs whose figures are reached: {len(found.kpis)}{shown}"
     yield f"\nexports reached: {len(found.exports)}"
     yield from map(_export, found.exports)
-    yield f"\nkinds of page reached: {len(found.pages)}"
+    yield f"\nkinds of page and dashboards reached: {len(found.pages)}"
     for kind, reads in found.pages.items():
         yield _line(kind, ", ".join(reads))
 

@@ -1,4 +1,4 @@
-"""What a change of the dbt project reaches, column by column: models, published tables, KPIs, exports and pages of the site.
+"""What a change of the dbt project reaches, column by column: models, published tables, KPIs, exports, pages, dashboards.
 
 Two things reach on. A column's value reaches the columns that are worked out with it. A model's rows (which there are, and
 how they are grouped) reach every column of every model that reads it; that is said of the table, not of each column.
@@ -67,7 +67,7 @@ class Export:
 @dataclass(frozen=True)
 class Impact:
     """What changed and what it reaches. `kpis`: ids of the KPIs whose figures are reached; `kpi_definitions`: those whose
-    YAML changed; `pages`: kind of page → the reached columns that it reads."""
+    YAML changed; `pages`: kind of page, or dashboard → the reached columns that it reads."""
 
     changes: tuple[Change, ...]
     reached: tuple[Reached, ...]
@@ -149,7 +149,7 @@ def graph_of(project: Project, kept: dict[str, Any] | None = None) -> Graph:
 
 
 def compare(before: Graph, now: Graph, read_by: Mapping[Read, Sequence[str]]) -> Impact:
-    """What is otherwise in `now` than in `before`, and what that reaches. `read_by`: see readers.pages_by_column."""
+    """What is otherwise in `now` than in `before`, and what that reaches. `read_by`: see readers.read_by."""
     changes = [*_changes(before, now)]
     starts: set[Read] = set()
     for each in changes:

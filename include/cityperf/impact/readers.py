@@ -1,13 +1,14 @@
-"""What the site's pages read: for each kind of page the published tables and columns that it asks for.
+"""Who reads the published columns: the kinds of page of the site, and the dashboards of the bundle for Superset.
 
-Nobody has to list that: each page is asked for over tables without rows, and what it asks of them is written down.
+Nobody has to list that: each page is asked for over tables without rows, and what it asks of them is written down; a
+dashboard's charts and filters name their columns.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from sqlglot import exp
 from cityperf.config import ROOT
 from cityperf.site import pages, release_files
 from cityperf.site.model import Edition, Row, Tables
+from cityperf.superset import SCHEMA, reads_of_dashboards
 
 SITE: Final = ROOT / "include" / "cityperf" / "site"
 STRIP: Final = "every page"  # the as-of strip
@@ -70,11 +72,15 @@ def read_by_site() -> dict[str, Asked]:
     return found
 
 
-def pages_by_column(asked: Mapping[str, Asked]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """(published table, column) → the kinds of page that read it."""
+def read_by() -> dict[tuple[str, str], tuple[str, ...]]:
+    """(published table, column) → the kinds of page that read it, and the dashboards, by slug."""
     found: dict[tuple[str, str], tuple[str, ...]] = {}
-    for kind, each in asked.items():
-        for table, columns in each.columns.items():
+    for kind, asked in read_by_site().items():
+        for table, columns in asked.columns.items():
             for column in columns:
                 found[table, column] = (*found.get((table, column), ()), kind)
+    for slug, reads in reads_of_dashboards().items():
+        for table, column in reads:
+            key = table.removeprefix(f"{SCHEMA}."), column
+            found[key] = (*found.get(key, ()), f"Superset: {slug}")
     return found
