@@ -39,13 +39,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-# Files of tests that share what their fixtures make, in this order: one home and its nights, one warehouse.
+# Files of tests that share what their fixtures make, in this order: one home and its nights, one warehouse. All that start a
+# whole Airflow are one chain: several at a time on few cores take more from each other than they gain.
 TOGETHER = {
-    "test_site_of_the_night.py": "nights",
     "test_sample_nights.py": "nights",
     "test_faults.py": "nights",
-    "test_add_source_and_kpi.py": "nights",
     "test_same_night.py": "nights",
+    "test_add_source_and_kpi.py": "nights",
+    "test_replay_real.py": "nights",
+    "test_celery.py": "nights",
     "test_every_source.py": "sample",
     "test_own_kpis.py": "sample",
 }

@@ -63,18 +63,18 @@ def contents(home: Home) -> dict[Path, bytes]:
 
 
 @pytest.fixture
-def copy(released: Released, tmp_path: Path) -> Iterator[Home]:
+def copy(killed: Released, tmp_path: Path) -> Iterator[Home]:
     """A copy of the project that goes on in the home where the project itself was at work."""
     tree = tmp_path / "project"
     shutil.copytree(
         ROOT, tree,
         ignore=shutil.ignore_patterns(".git", ".venv", ".cache", ".cityperf", "__pycache__", "target", ".*_cache"),
     )  # fmt: skip
-    released.home.cityperf("down", timeout=120)
-    env = released.home.env | {"CITYPERF_SOURCES": f"{CORE},potholes"}
-    home = Home(released.home.path, env=env, root=tree)
+    killed.home.down()
+    env = killed.home.env | {"CITYPERF_SOURCES": f"{CORE},potholes"}
+    home = Home(killed.home.path, env=env, root=tree)
     yield home
-    home.cityperf("down", timeout=120)
+    home.down()
 
 
 def test_a_data_set_and_a_kpi_are_added_without_python(copy: Home) -> None:

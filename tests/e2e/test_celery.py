@@ -26,7 +26,7 @@ import yaml
 from cityperf import stack
 from cityperf.config import ROOT, Settings
 
-from tests.e2e.conftest import OwnServer
+from tests.e2e.conftest import OwnServer, alone
 
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 PARTS = ("portal", "api-server", "scheduler", "dag-processor", "triggerer", "worker")
@@ -139,6 +139,7 @@ def compose(server: OwnServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "portal:8500": portal,
         "api-server:8080": airflow,
     }
+    alone()
     made = Compose(tmp_path, ports)
     monkeypatch.setenv("CITYPERF_AIRFLOW_URL", f"http://127.0.0.1:{airflow}")  # for this test's own client
     try:
