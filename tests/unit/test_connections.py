@@ -17,7 +17,8 @@ from cityperf.extract.http import NotInReplay
 from cityperf.extract.settled import Stamp, is_set_aside, settled
 from cityperf.extract.visit import Visit
 from cityperf.portal.sample.division_databases import database as sample_database
-from cityperf.portal.sample.division_databases import posting
+from cityperf.portal.sample.division_databases import positions, posting
+from cityperf.portal.sample.world import Cache, World
 from cityperf.sources import ContractError, load_contracts, read_contract
 
 NIGHT = dt.date(2026, 11, 20)
@@ -194,6 +195,23 @@ def test_the_register_is_posted_every_second_friday(settings: Settings) -> None:
     same = [night for night in nights if posting(night) == posting(nights[0])]
     assert len({sample_database(small, night, "workforce") for night in same}) == 1
     assert sample_database(small, same[0], "workforce").read_bytes()[:15] == b"SQLite format 3"
+
+
+def test_what_is_new_or_otherwise_in_a_posting_says_so(tmp_path: Path) -> None:
+    """A register that changed a row without its watermark, or moved one to another year, could not be read by periods."""
+    world = World(20261118, 0.05, Cache(tmp_path, 20261118, 0.05))
+    before: dict[str, tuple[Any, ...]] = {}
+    came, changed = 0, 0
+    for posted in (posting(dt.date(2026, 6, 1)) + dt.timedelta(days=14 * n) for n in range(20)):
+        now = {row[0]: row for row in positions(world, posted)}
+        if before:
+            assert set(before) <= set(now)
+            assert all(now[each][5] == row[5] for each, row in before.items()), "first filled on another day"
+            other = {each for each, row in now.items() if before.get(each) != row}
+            assert {now[each][7][:10] for each in other} <= {posted.isoformat()}
+            came, changed = came + len(set(now) - set(before)), changed + len(other & set(before))
+        before = now
+    assert came > 5 and changed > 5
 
 
 def test_the_sample_says_which_databases_it_knows(settings: Settings) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,9 @@ from cityperf.config import Settings
 from cityperf.portal.sample.world import Cache, World
 
 _FIRST: Final = date(2016, 1, 8)  # a Friday of posting
-_POSITIONS: Final = 12_000
+_EARLIER: Final = 26 * 8  # postings before the first: the public service is older than its register
+_POSITIONS: Final = 12_000  # by the posting _BY, of November 2026
+_BY: Final = 283
 _DIVISIONS: Final = (  # name, share of the positions, units
     ("Parks & Recreation", 20, ("Community Recreation", "Parks", "Forestry")),
     ("Toronto Water", 13, ("Water Treatment", "Wastewater Treatment", "District Operations")),
@@ -79,14 +82,16 @@ def _workforce(world: World, posted: date, path: Path) -> None:
 
 
 def positions(world: World, posted: date) -> Iterator[Row]:
-    """The register's rows after a posting: a position keeps its number and the day it was first filled."""
+    """The register's rows after a posting: a position keeps its number and the day it was first filled, whatever comes
+    later; numbers are given in that order.
+    """
     weights = [share for _, share, _ in _DIVISIONS]
     whole = sum(weights)
-    last = (posted - _FIRST).days // 14
-    for number in range(1, world.count(_POSITIONS) + 1):
-        filled = int(world.unit("filled", number) ** 0.7 * (last + 26 * 8)) - 26 * 8
+    last, among = (posted - _FIRST).days // 14, world.count(_POSITIONS)
+    for number in count(1):
+        filled = int((number / among) ** 0.7 * (_BY + _EARLIER)) - _EARLIER
         if filled > last:
-            continue
+            return
         at, place = world.unit("division", number) * whole, 0
         while at >= weights[place]:
             at -= weights[place]
