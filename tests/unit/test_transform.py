@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cityperf.transform import PUBLISH, Plan, _after_python, _selection, choose, fingerprints, model_tree
+from cityperf.transform import PUBLISH, Plan, _after_python, _tag, choose, fingerprints, model_tree
 
 NIGHT = date(2026, 11, 20)
 
@@ -145,23 +145,30 @@ def test_every_layer_has_models(layer: str) -> None:
     assert model_tree()[layer]
 
 
-def test_dbt_is_told_the_shorter_list_and_never_a_test_that_reads_what_is_not_built() -> None:
-    def at(name: str, *parents: str) -> SimpleNamespace:
-        return SimpleNamespace(fqn=["p", name], depends_on=SimpleNamespace(nodes=parents))
+def test_dbt_builds_what_has_the_nights_tag_and_runs_no_test_that_reads_anything_else() -> None:
+    def at(*parents: str) -> SimpleNamespace:
+        return SimpleNamespace(tags=["mart"], depends_on=SimpleNamespace(nodes=parents))
 
     models = {f"model.p.{letter}": letter for letter in "abcd"}
-    both = at("both", "model.p.a", "model.p.d")
-    nodes = {uid: at(name) for uid, name in models.items()}
-    manifest = SimpleNamespace(nodes=nodes | {"test.p.one": at("one", "model.p.a"), "test.p.both": both})
-    assert _selection(manifest, list(models), models) == []
-    assert _selection(manifest, ["model.p.a", "model.p.b", "model.p.c"], models) == [
-        "--exclude",
-        "p.both",
-        "p.d",
-    ]
-    assert _selection(manifest, ["model.p.a"], models) == [
-        "--select", "p.a", "--indirect-selection", "cautious",
-    ]  # fmt: skip
+    nodes = {uid: at() for uid in models}
+    nodes |= {
+        "test.p.one": at("model.p.a"),
+        "test.p.both": at("model.p.a", "model.p.d"),
+        "test.p.with_raw": at("model.p.b", "source.p.raw.budget"),
+        "test.p.raw": at("source.p.raw.budget"),
+    }
+    manifest = SimpleNamespace(nodes=nodes)
+
+    def chosen(*letters: str) -> set[str]:
+        said = _tag(manifest, [f"model.p.{letter}" for letter in letters], models)
+        assert said == ["--select", "tag:tonight", "--indirect-selection", "empty"]
+        assert all(each.tags[0] == "mart" and len(each.tags) <= 2 for each in nodes.values())
+        return {uid.split(".")[-1] for uid, each in nodes.items() if "tonight" in each.tags}
+
+    assert chosen("a", "b", "c") == {"a", "b", "c", "one", "with_raw"}
+    assert chosen("a", "d") == {"a", "d", "one", "both"}, (
+        "what another run of the night was to build is not built again"
+    )
 
 
 def counting(code: str = "select 1") -> SimpleNamespace:
