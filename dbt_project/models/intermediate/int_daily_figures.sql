@@ -1,5 +1,8 @@
 -- KPIs whose sources tell the day: the city's figure of each day, counted as the KPI counts its month. CityScore is made of
 -- these; the KPIs themselves stay monthly, because a day's figure is mostly chance.
+-- Analyzed at once: what stands on it is planned before autovacuum comes by.
+{{ config(post_hook="analyze {{ this }}") }}
+
 with subway as (
     select
         delay_date as figure_date,

@@ -1,6 +1,9 @@
 -- Every point of a KPI beside what it is compared with: the period before, the same period last year, the year to date
 -- a year earlier, the twelve months before the last twelve, and its target. Long: one row per point and kind of
--- comparison that applies to the KPI.
+-- comparison that applies to the KPI. A view: only the judgement reads it, and keeping the rows twice took longer than
+-- pairing them.
+{{ config(materialized='view') }}
+
 with kpis as (
     select
         *,
@@ -24,46 +27,49 @@ points as (
     inner join kpis on current_points.kpi_id = kpis.kpi_id
 ),
 
+-- A year ago is a window: a join would meet every period of the series.
 paired as (
     select
         points.*,
         previous.value as previous_value,
-        last_year.value as last_year_value,
-        -- A year to date counts only periods that both years have.
-        case when points.value is not null and last_year.value is not null then points.numerator end
-            as shared_numerator,
-        case when points.value is not null and last_year.value is not null then points.denominator end
-            as shared_denominator,
-        case when points.value is not null and last_year.value is not null then last_year.numerator end
-            as last_year_numerator,
-        case when points.value is not null and last_year.value is not null then last_year.denominator end
-            as last_year_denominator
+        first_value(points.value) over a_year_ago as last_year_value,
+        first_value(points.numerator) over a_year_ago as last_year_numerator,
+        first_value(points.denominator) over a_year_ago as last_year_denominator
     from points
     left join points as previous
         on
             {{ same_series('points', 'previous') }}
             and points.previous_start = previous.period_start
-    left join points as last_year
-        on
-            {{ same_series('points', 'last_year') }}
-            and points.last_year_start = last_year.period_start
+    window a_year_ago as (
+        partition by points.kpi_id, points.geography_type, points.geography_code, points.period_grain
+        order by points.period_start
+        range between interval '1 year' preceding and interval '1 year' preceding
+    )
+),
+
+-- A year to date counts only periods that both years have.
+shared as (
+    select
+        *,
+        value is not null and last_year_value is not null as is_shared
+    from paired
 ),
 
 summed as (
     select
         *,
-        count(shared_numerator) over year_so_far as ytd_periods,
-        sum(shared_numerator) over year_so_far as ytd_numerator,
-        sum(shared_denominator) over year_so_far as ytd_denominator,
-        sum(last_year_numerator) over year_so_far as ytd_last_year_numerator,
-        sum(last_year_denominator) over year_so_far as ytd_last_year_denominator,
+        count(numerator) filter (where is_shared) over year_so_far as ytd_periods,
+        sum(numerator) filter (where is_shared) over year_so_far as ytd_numerator,
+        sum(denominator) filter (where is_shared) over year_so_far as ytd_denominator,
+        sum(last_year_numerator) filter (where is_shared) over year_so_far as ytd_last_year_numerator,
+        sum(last_year_denominator) filter (where is_shared) over year_so_far as ytd_last_year_denominator,
         count(value) over last_12 as rolling_periods,
         sum(numerator) over last_12 as rolling_numerator,
         sum(denominator) over last_12 as rolling_denominator,
         count(value) over before_12 as earlier_periods,
         sum(numerator) over before_12 as earlier_numerator,
         sum(denominator) over before_12 as earlier_denominator
-    from paired
+    from shared
     window
         year_so_far as (
             partition by kpi_id, geography_type, geography_code, period_grain, period_year order by period_start

@@ -1,5 +1,8 @@
 -- Each point of a KPI's present definition as it stands now, beside its first published value. Withdrawn points are
 -- left out.
+-- Analyzed at once: what stands on it is planned before autovacuum comes by.
+{{ config(post_hook="analyze {{ this }}") }}
+
 with vintages as (
     select kpi_value.*
     from {{ ref('mart_kpi_value') }} as kpi_value

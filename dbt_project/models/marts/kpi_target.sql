@@ -1,5 +1,8 @@
 -- What a figure is measured against: one row per KPI, place and period that has a target, future periods too where the
 -- target is a trajectory.
+-- Analyzed at once: what stands on it is planned before autovacuum comes by.
+{{ config(post_hook="analyze {{ this }}") }}
+
 with kpis as (
     select * from {{ ref('mart_kpi') }}
 ),
