@@ -391,6 +391,10 @@ def test_decisions_in_a_terminal(held: Settings, monkeypatch: pytest.MonkeyPatch
         return CliRunner().invoke(cli, list(arguments))
 
     assert "waits for an approval: kpi: expected each kpi_id once" in run("release", "list").output
+    differs = json.loads(run("release", "diff", "--json").output)
+    assert (differs["before"], differs["after"]) == ("release 1, which is up", "release 2, which is held")
+    assert [(each["kpi_id"], each["changed"]) for each in differs["figures"]] == [("2.05", 1)]
+    assert "name two releases" in run("release", "diff", "1").output
     assert run("period", "close", "2023-11", "--by", "anna").output.startswith("2023-11 is closed, by anna")
     announce = ("period", "restate", "2023-11", "--kpi", "2.05", "--note", "typo", "--by", "anna")
     assert "restatement 2 is announced" in run(*announce).output

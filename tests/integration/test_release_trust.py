@@ -224,6 +224,7 @@ def test_diff_in_a_terminal_and_as_json(home: Settings, command: Callable[..., A
     assert "city toronto month 2024-01-01" in said and "1 → 1.5" in said
     parsed = json.loads(command("release", "diff", "1", "2", "--json").output)
     assert {each["kpi_id"] for each in parsed["figures"]} == {"1.02", "2.05"}
+    assert "no release is held; name two" in command("release", "diff").output
 
 
 # -- as of ---------------------------------------------------------------------------------------------------

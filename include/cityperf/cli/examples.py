@@ -51,7 +51,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "edition list": ("edition list",),
     "edition show": ("edition show CPR-2026-Q2",),
     "release approve": ("release approve 3 --by anna --reason 'restatement is announced'",),
-    "release diff": ("release diff 1 2",),
+    "release diff": ("release diff", "release diff 1 2"),
     "release list": ("release list", "release list --json"),
     "release push": ("release push --json",),
     "release reject": ("release reject 3 --by anna --reason 'figures of May are wrong'",),

@@ -190,15 +190,26 @@ def verify(number: int | None, as_json: bool) -> None:
 
 
 @release.command()
-@click.argument("before", type=int)
-@click.argument("after", type=int)
+@click.argument("before", type=int, required=False)
+@click.argument("after", type=int, required=False)
 @profile_option
 @as_json_option
-def diff(before: int, after: int, as_json: bool) -> None:
-    """What differs between releases BEFORE and AFTER: tables, columns, definitions, figures, files."""
-    from cityperf.publish.difference import compare_releases, in_words
+def diff(before: int | None, after: int | None, as_json: bool) -> None:
+    """What differs between releases BEFORE and AFTER: tables, columns, definitions, figures, files. Without them, between
+    what is up and what is held.
+    """
+    from cityperf.publish import approval
+    from cityperf.publish.difference import compare_candidate, compare_releases, in_words
 
-    found = compare_releases(settings(), before, after)
+    chosen = settings()
+    if before is not None and after is not None:
+        found = compare_releases(chosen, before, after)
+    elif before is not None:
+        raise click.UsageError("name two releases, or none for what is up and what is held")
+    elif asked := approval.waiting(chosen):
+        found = compare_candidate(chosen, asked.number)
+    else:
+        raise click.UsageError("no release is held; name two: ./cityperf release list says which there are")
     click.echo(json.dumps(found.as_dict(), indent=2, default=str) if as_json else in_words(found))
 
 
