@@ -206,7 +206,7 @@ def diff(before: int | None, after: int | None, as_json: bool) -> None:
         found = compare_releases(chosen, before, after)
     elif before is not None:
         raise click.UsageError("name two releases, or none for what is up and what is held")
-    elif asked := approval.waiting(chosen):
+    elif (asked := approval.waiting(chosen)) and asked.number:
         found = compare_candidate(chosen, asked.number)
     else:
         raise click.UsageError("no release is held; name two: ./cityperf release list says which there are")
