@@ -11,16 +11,14 @@ from dbt.adapters.postgres.connections import PostgresConnectionManager
 from dbt.adapters.postgres.impl import PostgresAdapter
 
 
-class KeptConnections(PostgresConnectionManager):  # type: ignore[misc]  # it carries no types
+class KeptConnections(PostgresConnectionManager):  # type: ignore[misc]  # dbt: no types
     """A thread goes on with its connection; at the end of the run dbt closes them all (`cleanup_all`)."""
 
     def release(self) -> None:
         connection = self.get_if_exists()
         if connection is None or connection.state != ConnectionState.OPEN:
             return
-        self._rollback_handle(
-            connection
-        )  # also what a query without `begin` left open; nothing, where nothing is
+        self._rollback_handle(connection)  # dbt does not know of what a query without `begin` left open
         connection.transaction_open = False
         if connection.handle.closed:  # the server has gone: the next node opens one anew
             super().release()
