@@ -10,6 +10,7 @@ from types import ModuleType
 from urllib.parse import quote
 
 import click
+import psycopg
 import pytest
 from cityperf import cli
 from cityperf.cli import stack as commands
@@ -62,6 +63,23 @@ def test_an_expected_error_shows_its_message_and_no_traceback(
     assert "Traceback" not in said
     assert cli.main(["--debug", "try"]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_database_that_does_not_answer_is_told_with_the_next_step_and_another_error_without(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    @click.command()
+    @click.option("--full", is_flag=True)
+    def asking(full: bool) -> None:
+        if full:
+            raise psycopg.errors.DiskFull("no space left")
+        psycopg.connect(host=str(tmp_path), port=1)  # no socket lies there
+
+    _with_command(monkeypatch, asking)
+    assert cli.main(["try"]) == 1
+    assert "start the database with ./cityperf up" in capsys.readouterr().err
+    assert cli.main(["try", "--full"]) == 1
+    assert "./cityperf up" not in capsys.readouterr().err
 
 
 def test_exit_codes_of_commands_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:

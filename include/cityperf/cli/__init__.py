@@ -181,10 +181,21 @@ def main(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         else:
             click.echo(f"cityperf: {_plain(problem)}", err=True)
+            if _is_unreachable(problem):
+                click.echo(
+                    "start the database with ./cityperf up; ./cityperf doctor says what is wrong", err=True
+                )
             if not isinstance(problem, CityperfError):
                 click.echo("(./cityperf --debug … shows where this came from)", err=True)
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _is_unreachable(problem: Exception) -> bool:
+    """Whether PostgreSQL did not answer: an error that it reports itself has an SQLSTATE."""
+    from psycopg import OperationalError
+
+    return isinstance(problem, OperationalError) and problem.sqlstate is None
 
 
 def _plain(problem: Exception) -> str:
